@@ -1,0 +1,23 @@
+"""The package itself: light to import, versioned once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import eacf
+
+
+def test_version_is_that_of_the_distribution() -> None:
+    from importlib.metadata import version
+
+    assert eacf.__version__ == version("eacf")
+
+
+def test_importing_eacf_loads_nothing_heavy() -> None:
+    program = "import sys, eacf; print(sorted(m for m in sys.modules if m.split('.')[0] in {'numpy','zmq','tensorflow','ai_edge_litert','dpkt'}))"
+    begun = time.perf_counter()
+    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "[]"
+    assert time.perf_counter() - begun < 10  # a hang, not a slow machine; the figure is printed by the benchmark
