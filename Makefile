@@ -2,22 +2,57 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DEMO := trainer/demo/demo.pcap.gz
 
 .PHONY: demo test check bundles bench clean
 .DEFAULT_GOAL := test
 
-# A stamp per set of extras: make installs again only when pyproject.toml changes.
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
 
+# A stamp for each set of packages, so that they are installed again only when pyproject.toml changes.
 $(VENV)/.run: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -e .
+	@echo "Installing eacf into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -e '.[trainer,test,dev]'
+	@echo "Installing eacf, its trainer (TensorFlow) and test tools into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[trainer,test]'
 	@touch $@ $(VENV)/.run
+
+$(VENV)/.dev: pyproject.toml $(VENV)/.test
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[trainer,test,dev]'
+	@touch $@
+
+$(VENV)/.bench: pyproject.toml $(VENV)/.test
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[trainer,test,bench]'
+	@touch $@
+
+# A capture of made-up applications goes in, labels come out; eacf.log lies in demo-out/ afterwards.
+demo: $(VENV)/.run
+	@$(BIN)/eacf replay $(DEMO) --log-dir demo-out
+	@echo
+	@echo "Every line is in demo-out/eacf.log too. Now a capture of your own:"
+	@echo "    $(BIN)/eacf replay YOUR.pcap --log-dir ."
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
+
+# All that CI does: style, types, the direction of imports, tests.
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+# From made-up captures to both trained bundles; the small one is what eacf ships.
+bundles: $(VENV)/.test
+	$(BIN)/python -m eacf_trainer bundles
+
+bench: $(VENV)/.bench
+	$(BIN)/python tests/bench --out bench.json
+
+clean:
+	rm -rf build dist demo-out bench.json
