@@ -1,0 +1,385 @@
+"""One TCP connection: Zeek's state machine, and what hangs on it.
+
+After src/packet_analysis/protocol/tcp/TCPSessionAdapter.cc of Zeek 8.0.10, whose names the comments give. Only what
+decides which bytes are delivered, in which direction and when a connection ends is here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from eacf.collector.reassembly import (
+    CLOSED,
+    ESTABLISHED,
+    INACTIVE,
+    PARTIAL,
+    RESET,
+    SYN_ACK_SENT,
+    SYN_SENT,
+    Endpoint,
+    seq_delta,
+)
+from eacf.collector.samples import Stream
+from eacf.collector.signature import Matcher
+from eacf.collector.ssl import Analyzer
+
+if TYPE_CHECKING:
+    from eacf.collector.table import Table
+
+FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
+CONTROL = FIN | SYN | RST
+
+TOO_LARGE_SEQ_DELTA = 1048576
+IGNORED_VIOLATION_BYTES = 10 * 1024  # Zeek: DPD::ignore_violations_after
+
+# Zeek: init-bare.zeek, in seconds.
+TCP_ATTEMPT_DELAY = 5.0
+TCP_SESSION_TIMER = 6.0
+TCP_CONNECTION_LINGER = 5.0
+TCP_CLOSE_DELAY = 5.0
+TCP_RESET_DELAY = 5.0
+TCP_INACTIVITY_TIMEOUT = 300.0
+HANDSHAKE_INACTIVITY_TIMEOUT = 60.0  # udp_inactivity_timeout; TCP.cc begins with it
+
+# Kinds of timers.
+INACTIVITY, ATTEMPT, EXPIRE, RESET_TIMER, DELETE, DEADLINE = range(6)
+
+
+class Connection:
+    """A connection in the table. `idle` says that only its control packets still matter."""
+
+    __slots__ = (
+        "analyzer",
+        "close_deferred",
+        "first_seen",
+        "idle",
+        "inactivity_timeout",
+        "is_active",
+        "is_partial",
+        "keys",
+        "last_time",
+        "matcher",
+        "only_synack",
+        "orig",
+        "records_done",
+        "removed",
+        "resp",
+        "serial",
+        "start",
+        "stream",
+        "table",
+        "timers_cancelled",
+        "tls",
+    )
+
+    def __init__(self, table: Table, keys: tuple[bytes, bytes], start: float, serial: int) -> None:
+        self.table = table
+        self.keys = keys  # (originator's, responder's) addresses and ports
+        self.start = self.last_time = start
+        self.serial = serial
+        self.orig = Endpoint(self, True)
+        self.resp = Endpoint(self, False)
+        self.orig.peer = self.resp
+        self.resp.peer = self.orig
+        self.is_partial = False
+        self.first_seen = [False, False]  # by is_orig (Zeek: first_packet_seen)
+        self.only_synack = False  # nothing yet but SYN-ACKs of the originator (Zeek: history "H")
+        self.is_active = True
+        self.close_deferred = False
+        self.inactivity_timeout = HANDSHAKE_INACTIVITY_TIMEOUT
+        self.timers_cancelled = False
+        self.removed = False
+        self.idle = False
+        self.matcher: Matcher | None = Matcher()
+        self.stream: Stream | None = None
+        self.analyzer: Analyzer | None = None
+        self.records_done = not table.wants_records
+        self.tls = False
+
+    # Packets
+
+    def process(self, end: Endpoint, flags: int, seq: int, ack: int, data: bytes, length: int) -> None:
+        """One segment from `end`; `data` may be shorter than its `length` where the capture is cut (Zeek: Process)."""
+        peer = end.peer
+        now = self.table.now
+        if not self.first_seen[end.is_orig]:
+            self._set_partial(end, flags)
+        segment = length
+        if flags & CONTROL:
+            segment = (0 if flags & RST else length) + (flags & SYN > 0) + (flags & FIN)
+        past = (seq + segment) & 0xFFFFFFFF
+        self._init_endpoint(end, flags, seq, past)
+        rel = end.relative(seq, end.last_seq, end.seq_wraps)
+        self._history(end, flags, length)
+        if not (self.orig.did_close and self.resp.did_close):
+            self.last_time = now
+        if flags & FIN:
+            end.fin_count += 1
+            end.fin_seq = (rel + segment) & 0xFFFFFFFFFFFFFFFF
+        rel_ack = 0
+        if flags & ACK:
+            if peer.state == INACTIVE:
+                rel_ack = 1
+                peer.begin((ack - 1) & 0xFFFFFFFF, (ack - 1) & 0xFFFFFFFF)
+            else:
+                rel_ack = peer.relative(ack, peer.ack_seq, peer.ack_wraps)
+                if rel_ack < 0:
+                    rel_ack = 0
+                elif not flags & RST:
+                    self._update_ack(peer, ack)
+        delta_last = self._update_last(end, past, flags)
+        closing = self._update_state(end, peer, seq, length, delta_last, flags)
+        if flags & ACK:
+            peer.ack_received(rel_ack)
+        self.first_seen[end.is_orig] = True
+        if length and rel >= 0 and not flags & RST and len(data) >= length:
+            end.data_sent(rel + 1 if flags & SYN else rel, data)
+        if end.fin_count or end.state >= CLOSED:
+            end.check_eof()
+            if closing:
+                self._closed(end)
+
+    def _set_partial(self, end: Endpoint, flags: int) -> None:
+        if end.is_orig:
+            self.is_partial = not flags & SYN or bool(flags & ACK)
+        elif not self.is_partial:
+            self.is_partial = not flags & SYN
+
+    def _init_endpoint(self, end: Endpoint, flags: int, seq: int, past: int) -> None:
+        state = end.state
+        if state == INACTIVE:
+            if flags & SYN:
+                end.begin(seq, past)
+            else:
+                end.begin((seq - 1) & 0xFFFFFFFF, seq)
+        elif flags & SYN:
+            if state in (SYN_SENT, SYN_ACK_SENT):
+                if seq != end.start_seq:
+                    end.begin(seq, past)
+            elif state in (ESTABLISHED, PARTIAL) or (state == RESET and end.prev_state == INACTIVE):
+                end.begin(seq, past)
+
+    def _history(self, end: Endpoint, flags: int, length: int) -> None:
+        """A connection that begins with SYN-ACK is turned round by the traffic after it (Zeek: CheckHistory)."""
+        if not any(self.first_seen):
+            self.only_synack = flags & (CONTROL | ACK) == SYN | ACK and self.orig is end
+        elif self.only_synack and not (flags & (CONTROL | ACK) == SYN | ACK and end.is_orig):
+            self.only_synack = False
+            if not flags & CONTROL and (length or flags & ACK):
+                self.flip()
+                self.first_seen[True] = True
+
+    def flip(self) -> None:
+        """Originator and responder change places (Zeek: Connection::FlipRoles)."""
+        self.orig, self.resp = self.resp, self.orig
+        self.orig.is_orig, self.resp.is_orig = True, False
+        self.keys = self.keys[::-1]
+        self.first_seen.reverse()
+        self.is_partial = False
+
+    def _update_ack(self, end: Endpoint, ack: int) -> None:
+        delta = seq_delta(ack, end.ack_seq)
+        if delta > 0 and not (ack == 0 and delta > TOO_LARGE_SEQ_DELTA):
+            end.advance_ack(ack)
+
+    def _update_last(self, end: Endpoint, past: int, flags: int) -> int:
+        delta = seq_delta(past, end.last_seq)
+        if flags & (SYN | RST) and not -TOO_LARGE_SEQ_DELTA <= delta <= TOO_LARGE_SEQ_DELTA:
+            return delta
+        if (flags & FIN and end.last_seq == (end.start_seq + 1) & 0xFFFFFFFF) or (delta > 0 and end.state != RESET):
+            end.advance_last(past)
+        return delta
+
+    # State machine (Zeek: UpdateStateMachine). Each returns whether the side closes.
+
+    def _update_state(self, end: Endpoint, peer: Endpoint, seq: int, length: int, delta_last: int, flags: int) -> bool:
+        state = end.state
+        if state == INACTIVE:
+            return self._from_inactive(end, peer, seq, length, flags)
+        if not flags & CONTROL:
+            return False
+        if state in (SYN_SENT, SYN_ACK_SENT):
+            if flags & FIN:
+                self.set_state(end, CLOSED)
+            if flags & RST:
+                self.set_state(end, RESET)
+                self.is_active = False
+            return bool(flags & (FIN | RST))
+        if state in (ESTABLISHED, PARTIAL):
+            return self._from_established(end, peer, flags)
+        if state == CLOSED and flags & RST and peer.state != CLOSED:
+            self.set_state(end, RESET)
+            self.table.arm(self.table.now + TCP_RESET_DELAY, self, RESET_TIMER)
+            return not end.did_close
+        return False
+
+    def _from_inactive(self, end: Endpoint, peer: Endpoint, seq: int, length: int, flags: int) -> bool:
+        closing = False
+        if flags & SYN:
+            if end.is_orig:
+                self.set_state(end, SYN_ACK_SENT if flags & ACK else SYN_SENT)
+                self.table.arm(self.table.now + TCP_ATTEMPT_DELAY, self, ATTEMPT)
+            else:
+                if not flags & ACK and peer.state == SYN_ACK_SENT and seq == end.start_seq:
+                    # SYN and SYN-ACK came in the wrong order.
+                    self.is_partial = False
+                    self.flip()
+                    self.set_state(peer, ESTABLISHED)
+                    self.first_seen[True] = True
+                if peer.state == SYN_SENT:
+                    self.set_state(peer, ESTABLISHED)
+                self.set_state(end, ESTABLISHED)
+        if flags & FIN:
+            self.set_state(end, CLOSED)
+            closing = True
+        if flags & RST:
+            self.set_state(end, RESET)
+            closing = True
+        if end.state == INACTIVE:
+            if not end.is_orig and length == 0 and self.orig.state == SYN_SENT:
+                pass  # some acknowledge a SYN before they answer it
+            elif flags & ACK and peer.state == ESTABLISHED:
+                self.set_state(end, ESTABLISHED)
+                self.is_partial = False
+                self.first_seen[end.is_orig] = True
+            else:
+                self.set_state(end, PARTIAL)
+        return closing
+
+    def _from_established(self, end: Endpoint, peer: Endpoint, flags: int) -> bool:
+        if flags & SYN and not flags & ACK and end.state == PARTIAL and peer.state == INACTIVE:
+            self.set_state(end, SYN_SENT)
+        if flags & FIN and not flags & RST:
+            self.set_state(end, CLOSED)
+            if peer.state == RESET and peer.prev_state == CLOSED:
+                self.set_state(peer, CLOSED)
+        if flags & RST:
+            self.set_state(end, RESET)
+            if peer.state != RESET or peer.prev_state != ESTABLISHED:
+                self.is_active = False
+        return bool(flags & (FIN | RST))
+
+    def set_state(self, end: Endpoint, state: int) -> None:
+        if state == end.state:
+            return
+        if state >= PARTIAL and end.state < PARTIAL and end.peer.state < PARTIAL:
+            self.inactivity_timeout = TCP_INACTIVITY_TIMEOUT
+        end.prev_state = end.state
+        end.state = state
+
+    # Ends
+
+    def _closed(self, end: Endpoint) -> None:
+        """Zeek: ConnectionClosed."""
+        peer = end.peer
+        if end.data_pending():
+            self.close_deferred = True
+            return
+        self.close_deferred = False
+        if end.did_close:
+            return
+        end.did_close = True
+        if end.state == RESET or peer.did_close or peer.state == INACTIVE:
+            if end.prev_state != INACTIVE or peer.state != INACTIVE:
+                self.is_active = False
+            self.timers_cancelled = True
+            self.table.arm(self.last_time + TCP_CLOSE_DELAY, self, DELETE)
+        elif end.prev_state != INACTIVE:
+            self.table.arm(self.last_time + TCP_SESSION_TIMER, self, EXPIRE)
+
+    def endpoint_eof(self, end: Endpoint) -> None:
+        """All data of one side is delivered (Zeek: EndpointEOF)."""
+        if self.close_deferred:
+            self._closed(end)
+            self.close_deferred = False
+
+    def is_closed(self) -> bool:
+        return self.orig.did_close and self.resp.did_close
+
+    def is_reuse(self, flags: int, seq: int) -> bool:
+        """Whether a SYN begins another connection with the same addresses and ports (Zeek: IsReuse)."""
+        orig = self.orig
+        if flags & ACK:
+            if orig.state != INACTIVE:
+                return False
+            orig = self.resp
+        if not self.is_closed():
+            if seq == orig.start_seq:
+                return False
+            if (
+                not flags & ACK
+                and orig.state == SYN_ACK_SENT
+                and self.resp.state == INACTIVE
+                and seq == self.resp.start_seq
+            ):
+                return False
+        return True
+
+    # Deliveries
+
+    def deliver(self, end: Endpoint, data: bytes) -> None:
+        """In-order data of one side."""
+        is_orig = end.is_orig
+        analyzer, stream, matcher = self.analyzer, self.stream, self.matcher
+        if analyzer is not None and not self.is_partial:
+            self._analyze(analyzer, is_orig, data)
+        if stream is not None:
+            self._stream(stream, is_orig, data)
+        if matcher is not None:
+            client, server = matcher.deliver(is_orig, data)
+            if client or server:
+                self._recognised(matcher, client)
+            if matcher.closed:
+                self.matcher = None
+                self.table.settle(self)
+
+    def undelivered(self, end: Endpoint, length: int) -> None:
+        """Data of one side that will never be seen."""
+        self.table.counters.gaps += 1
+        if self.analyzer is not None:
+            self.analyzer.dead = True  # Zeek: had_gap
+            self.table.settle(self)
+        # The stream's sample goes on as if nothing were missing: Zeek's script does not look at stream_undelivered.
+        if self.matcher is not None and self.matcher.chunks:
+            self.matcher.gap(end.is_orig)
+
+    def _recognised(self, matcher: Matcher, client: bool) -> None:
+        table = self.table
+        if not self.tls:
+            self.tls = True
+            table.counters.tls_connections += 1
+        chunks = matcher.chunks or []
+        if self.analyzer is None and table.attach_analyzer(self):
+            for is_orig, data in chunks:
+                if self.analyzer is None:
+                    break
+                if not data:
+                    self.analyzer.dead = True
+                elif not self.is_partial:
+                    self._analyze(self.analyzer, is_orig, data)
+        if client and table.attach_stream(self):
+            for is_orig, data in chunks:
+                if self.stream is None:
+                    break
+                self._stream(self.stream, is_orig, data)
+
+    def _analyze(self, analyzer: Analyzer, is_orig: bool, data: bytes) -> None:
+        if analyzer.dead or (analyzer.established and self.records_done):
+            return
+        analyzer.deliver(is_orig, data)
+        if not self.records_done and len(analyzer.records) >= self.table.record_count:
+            self.table.records_complete(self)
+        if analyzer.dead or (analyzer.established and self.records_done):
+            self.table.settle(self)
+
+    def _stream(self, stream: Stream, is_orig: bool, data: bytes) -> None:
+        if stream.deliver(is_orig, data, self.table.network_time):
+            self.table.first_chunk(self, stream)
+        if stream.complete:
+            self.table.stream_complete(self)
+
+    def is_small(self) -> bool:
+        """Whether Zeek would drop an analyzer at a violation (frameworks/analyzer/dpd.zeek)."""
+        if self.is_partial or self.orig.had_gap or self.resp.had_gap:
+            return False
+        return self.orig.size() + self.resp.size() <= IGNORED_VIOLATION_BYTES

@@ -1,0 +1,108 @@
+"""IP fragments put together, as Zeek does (src/Frag.cc of 8.0.10): first data wins, five minutes at most."""
+
+from __future__ import annotations
+
+from eacf.collector.limits import Counters, Limits
+
+FRAG_TIMEOUT = 300.0
+"""Seconds; Zeek: frag_timeout."""
+BLOCK_OVERHEAD = 128
+"""Bytes that a fragment costs beside its data, for the account of memory."""
+
+
+class _Packet:
+    """A packet in the making."""
+
+    __slots__ = ("expires", "header", "held", "next_header", "pieces", "size")
+
+    def __init__(self, header: bytes, next_header: int, expires: float) -> None:
+        self.header = header
+        self.next_header = next_header
+        self.expires = expires
+        self.pieces: dict[int, bytes] = {}  # by offset; they do not overlap
+        self.size = 0  # 0: the last fragment has not been seen
+        self.held = 0
+
+    def add(self, offset: int, data: bytes) -> None:
+        """Keep what is new of `data`."""
+        end = offset + len(data)
+        for start in sorted(self.pieces):
+            stop = start + len(self.pieces[start])
+            if stop <= offset or start >= end:
+                continue
+            if offset < start:
+                self._keep(offset, data[: start - offset])
+            if stop >= end:
+                return
+            data = data[stop - offset :]
+            offset = stop
+        self._keep(offset, data)
+
+    def _keep(self, offset: int, data: bytes) -> None:
+        if data:
+            self.pieces[offset] = data
+            self.held += len(data) + BLOCK_OVERHEAD
+
+    def whole(self) -> bytes | None:
+        """The payload, if nothing is missing before what the last fragment said."""
+        if not self.size:
+            return None
+        edge = 0
+        parts = []
+        for start in sorted(self.pieces):
+            if start != edge:
+                break
+            parts.append(self.pieces[start])
+            edge += len(parts[-1])
+        return b"".join(parts) if edge >= self.size else None
+
+
+class Fragments:
+    """Packets in the making, the oldest first."""
+
+    def __init__(self, limits: Limits, counters: Counters) -> None:
+        self._limits = limits
+        self._counters = counters
+        self._packets: dict[bytes, _Packet] = {}
+        self.held = 0
+
+    def __len__(self) -> int:
+        return len(self._packets)
+
+    def add(
+        self, key: bytes, header: bytes, next_header: int, offset: int, more: bool, data: bytes, now: float
+    ) -> tuple[bytes, int, bytes] | None:
+        """Take a fragment. Returns (header of the first one seen, next header, payload) once the packet is whole.
+
+        `key` names the packet: addresses and identification.
+        """
+        self._expire(now)
+        packet = self._packets.get(key)
+        if packet is None:
+            packet = self._packets[key] = _Packet(header, next_header, now + FRAG_TIMEOUT)
+        if not offset:
+            packet.next_header = next_header
+        end = offset + len(data)
+        if not more or (packet.size and end > packet.size):
+            packet.size = max(packet.size, end)
+        before = packet.held
+        packet.add(offset, data)
+        self.held += packet.held - before
+        payload = packet.whole()
+        if payload is not None:
+            self._drop(key)
+            return packet.header, packet.next_header, payload
+        while len(self._packets) > self._limits.fragmented_packets or self.held > self._limits.fragment_bytes:
+            self._drop(next(iter(self._packets)))
+            self._counters.evicted_fragmented_packets += 1
+        return None
+
+    def _expire(self, now: float) -> None:
+        while self._packets:
+            key = next(iter(self._packets))
+            if self._packets[key].expires > now:
+                return
+            self._drop(key)
+
+    def _drop(self, key: bytes) -> None:
+        self.held -= self._packets.pop(key).held

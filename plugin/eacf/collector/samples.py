@@ -1,0 +1,47 @@
+"""From deliveries to samples, by contract v1: the stream's payload, chunks and records, or record lengths alone."""
+
+from __future__ import annotations
+
+from eacf.flow import Chunk, Needs
+from eacf.tls import RecordWalk
+
+DEFAULT_RECORDS = 8
+"""What a records-only sample is complete with where the model says 0 (contract v1)."""
+
+
+class Stream:
+    """The sample at hand of one connection, from the reassembled stream."""
+
+    __slots__ = ("_last", "_limit", "_needs", "_walks", "chunks", "complete", "deadline", "payload", "records", "seen")
+
+    def __init__(self, needs: Needs, record_limit: int) -> None:
+        self._needs = needs
+        self._limit = min(needs.records or record_limit, record_limit)
+        self._walks = (RecordWalk(), RecordWalk())
+        self._last = 0.0
+        self.payload = bytearray()
+        self.seen = 0  # payload bytes, shipped or not
+        self.chunks: list[Chunk] = []
+        self.records: list[int] = []
+        self.deadline = float("inf")
+        self.complete = False
+
+    def deliver(self, is_orig: bool, data: bytes, now: float) -> bool:
+        """Take a delivery at network time `now`, in seconds. True: it was the first that added payload."""
+        needs = self._needs
+        payload = bytearray()
+        self._walks[is_orig].feed(data, payload, self.records, 1 if is_orig else -1)
+        added = len(payload)
+        first = False
+        if added:
+            added = min(added, needs.window_bytes - self.seen)
+            room = needs.payload_bytes - self.seen
+            if room > 0:
+                self.payload += payload[: min(added, room)]
+            first = not self.seen
+            self.chunks.append(Chunk(added, is_orig, 0 if first else int((now - self._last) * 1e9)))
+            self._last = now
+            self.seen += added
+        if self.seen >= needs.window_bytes or len(self.records) >= self._limit:
+            self.complete = True
+        return first

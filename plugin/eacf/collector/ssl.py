@@ -1,0 +1,240 @@
+"""What Zeek's own TLS analyzer makes of a connection: server name, negotiated version, encrypted records.
+
+After src/analyzer/protocol/ssl/{ssl-protocol,ssl-dtls-analyzer,tls-handshake-protocol}.pac of Zeek 8.0.10, as far as a
+sample depends on it. Certificates and key exchanges are passed over by their length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from eacf.tls import (
+    ALERT,
+    APPLICATION_DATA,
+    CHANGE_CIPHER_SPEC,
+    CLIENT_HELLO,
+    EXTENSION_SERVER_NAME,
+    EXTENSION_SUPPORTED_VERSIONS,
+    HANDSHAKE,
+    HANDSHAKE_HEADER_BYTES,
+    RECORD_HEADER_BYTES,
+    SERVER_HELLO,
+    Cursor,
+    Malformed,
+    host_names,
+)
+
+PORTS = frozenset((443, 563, 585, 614, 636, 989, 990, 992, 993, 995, 5223))
+"""Zeek: ssl_ports of scripts/base/protocols/ssl/main.zeek; here the analyzer runs without a signature."""
+
+SSL_20 = 0x0002
+RECORD_VERSIONS = frozenset((0x0300, 0x0301, 0x0302, 0x0303))
+V2_HELLO_VERSIONS = RECORD_VERSIONS | {SSL_20}
+DTLS_COOKIE_VERSIONS = frozenset((0xFEFF, 0xFEFD))
+HELLO_VERSIONS = V2_HELLO_VERSIONS | {0x0304, 0xFEFF, 0xFEFD, 0xFEFC}
+HEARTBEAT = 24
+V2_CLIENT_HELLO = 301  # Zeek's own number
+
+
+class _Flow:
+    """One direction: the record and the handshake message at hand."""
+
+    __slots__ = ("body", "head", "kind", "left", "length", "message", "skip")
+
+    def __init__(self) -> None:
+        self.head = b""
+        self.kind = 0
+        self.left = self.length = 0
+        self.body: bytearray | None = None
+        self.message = bytearray()  # handshake bytes not yet used
+        self.skip = 0  # of a handshake message that is of no interest
+
+
+class Analyzer:
+    """Takes deliveries; appends to `records`, sets `server_name`; `dead` once Zeek's would have given up."""
+
+    __slots__ = (
+        "_encrypted",
+        "_flipped",
+        "_flows",
+        "_small",
+        "_version",
+        "dead",
+        "dropped",
+        "established",
+        "handshake_bytes",
+        "negotiated",
+        "records",
+        "server_name",
+    )
+
+    def __init__(self, small: Callable[[], bool], handshake_bytes: int) -> None:
+        self._small = small
+        self._flows = (_Flow(), _Flow())  # responder's, originator's
+        self._encrypted = [False, False]
+        self._flipped = False
+        self._version = 0  # of the record layer; 0: not known yet
+        self.handshake_bytes = handshake_bytes
+        self.negotiated = 0
+        self.established = False
+        self.dead = False
+        self.dropped = False  # given up for its size
+        self.records: list[int] = []
+        self.server_name: bytes | None = None
+
+    def deliver(self, is_orig: bool, data: bytes) -> None:
+        flow = self._flows[is_orig]
+        at, end = 0, len(data)
+        while at < end and not self.dead:
+            if flow.left:
+                take = min(flow.left, end - at)
+                if flow.body is not None:
+                    flow.body += data[at : at + take]
+                flow.left -= take
+                at += take
+            else:
+                take = min(RECORD_HEADER_BYTES - len(flow.head), end - at)
+                flow.head += data[at : at + take]
+                at += take
+                if len(flow.head) < RECORD_HEADER_BYTES:
+                    return
+                self._header(flow, is_orig)
+                if not flow.left:
+                    continue  # an empty record holds no element that Zeek would tell of
+            if not flow.left:
+                self._record(flow, is_orig)
+
+    def _header(self, flow: _Flow, is_orig: bool) -> None:
+        """Zeek: determine_ssl_record_layer."""
+        head, flow.head = flow.head, b""
+        version = head[1] << 8 | head[2]
+        flow.kind, flow.left, flow.body = head[0], head[3] << 8 | head[4], None
+        if self._version:
+            if version not in RECORD_VERSIONS:
+                self.dead = True
+        elif head[0] & 0x80:
+            # An SSLv2 hello; a server that answers with one stays with SSLv2, which has no records of type 23.
+            if head[2] != 1 or not is_orig or (head[3] << 8 | head[4]) not in V2_HELLO_VERSIONS:
+                self.dead = True
+            flow.kind, flow.left = V2_CLIENT_HELLO, ((head[0] & 0x7F) << 8 | head[1]) - 3
+            self.dead = self.dead or flow.left < 0
+        elif version not in RECORD_VERSIONS or not 20 <= head[0] <= 30:
+            self.dead = True
+        else:
+            self._version = version
+        flow.length = flow.left
+        if flow.kind == HANDSHAKE and not self._encrypted[is_orig]:
+            flow.body = bytearray()
+
+    def _record(self, flow: _Flow, is_orig: bool) -> None:
+        kind = flow.kind
+        if not self._encrypted[is_orig]:
+            if kind == APPLICATION_DATA and self.negotiated not in V2_HELLO_VERSIONS:
+                self._encrypted[is_orig] = True  # TLS 1.3, or no ServerHello yet (Zeek: determine_state)
+            else:
+                self._plain(flow, is_orig)
+                return
+        if all(self._encrypted):
+            self.established = True
+        if kind == APPLICATION_DATA:
+            self.records.append(flow.length if is_orig != self._flipped else -flow.length)
+
+    def _plain(self, flow: _Flow, is_orig: bool) -> None:
+        """A record that is not encrypted (Zeek: PlaintextRecord)."""
+        if flow.kind == HANDSHAKE and flow.body is not None:
+            try:
+                self._handshake(flow, is_orig)
+            except Malformed:
+                flow.message.clear()
+                self._violation()
+        elif flow.kind == CHANGE_CIPHER_SPEC:
+            if not self._is_tls13():
+                self._encrypted[is_orig] = True
+        elif flow.kind not in (ALERT, APPLICATION_DATA, HEARTBEAT, V2_CLIENT_HELLO):
+            self._violation()
+
+    def _violation(self) -> None:
+        """Zeek drops an analyzer at a violation while the connection is small (frameworks/analyzer/dpd.zeek)."""
+        if self._small():
+            self.dead = True
+
+    def _is_tls13(self) -> bool:
+        return self.negotiated == 0x0304 or self.negotiated // 0xFF == 0x7F
+
+    def _handshake(self, flow: _Flow, is_orig: bool) -> None:
+        message = flow.message
+        assert flow.body is not None
+        message += flow.body
+        while message and not self.dead:
+            if flow.skip:
+                take = min(flow.skip, len(message))
+                flow.skip -= take
+                del message[:take]
+                continue
+            if len(message) < HANDSHAKE_HEADER_BYTES:
+                return
+            kind = message[0]
+            length = HANDSHAKE_HEADER_BYTES + int.from_bytes(message[1:4], "big")
+            if kind not in (CLIENT_HELLO, SERVER_HELLO):
+                flow.skip = length
+                continue
+            if length > self.handshake_bytes:
+                self.dead = self.dropped = True
+                return
+            if len(message) < length:
+                return
+            body = bytes(message[HANDSHAKE_HEADER_BYTES:length])
+            del message[:length]
+            # Whoever says hello as a client is one, whatever the addresses look like (Zeek: check_flipped).
+            self._flipped = is_orig != (kind == CLIENT_HELLO)
+            if kind == CLIENT_HELLO:
+                self._client_hello(Cursor(body), is_orig)
+            else:
+                self._server_hello(Cursor(body), is_orig)
+
+    def _client_hello(self, cursor: Cursor, is_orig: bool) -> None:
+        """RFC 8446 section 4.1.2; RFC 6347 section 4.2.1 for the cookie."""
+        version = cursor.number(2)
+        cursor.take(32)
+        cursor.take(cursor.number(1))
+        if version in DTLS_COOKIE_VERSIONS:
+            cursor.take(cursor.number(1))
+        cursor.take(cursor.number(2) & ~1)  # Zeek reads whole cipher suites, and goes on after the last whole one
+        cursor.take(cursor.number(1))
+        self._extensions(cursor, is_orig)
+        self._check_version(version)
+
+    def _server_hello(self, cursor: Cursor, is_orig: bool) -> None:
+        """RFC 8446 section 4.1.3; the drafts of TLS 1.3 up to 21 have neither session id nor compression."""
+        version = cursor.number(2)
+        cursor.take(32)
+        if version == 0x0304 or version >> 8 == 0x7F:
+            cursor.take(2)
+        else:
+            cursor.take(cursor.number(1))
+            cursor.take(3)
+        self._extensions(cursor, is_orig)
+        self._negotiate(version)
+        self._check_version(version)
+
+    def _extensions(self, cursor: Cursor, is_orig: bool) -> None:
+        if not cursor.left():
+            return
+        cursor.number(2)
+        while cursor.left():
+            kind = cursor.number(2)
+            data = cursor.take(cursor.number(2))
+            if kind == EXTENSION_SERVER_NAME:
+                names = host_names(data)
+                if names and is_orig != self._flipped:
+                    self.server_name = names[0]
+            elif kind == EXTENSION_SUPPORTED_VERSIONS and is_orig == self._flipped:
+                self._negotiate(Cursor(data).number(2))
+
+    def _negotiate(self, version: int) -> None:
+        if not self.negotiated:
+            self.negotiated = version
+
+    def _check_version(self, version: int) -> None:
+        if version not in HELLO_VERSIONS and version >> 8 != 0x7F:
+            self.dead = True
