@@ -1,0 +1,58 @@
+"""Bodies to messages and back: the fast way where it applies, the general one for all else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from eacf.flow import Needs, Sample
+from eacf.verdict import Verdict
+from eacf.wire import broker, contract
+from eacf.wire.messages import Message
+from eacf.wire.values import Value
+
+
+def decode_message(body: bytes) -> Message:
+    """The message in `body`, the fourth frame of the bus; WireError where contract v1 does not allow it."""
+    return contract.message_of(broker.decode(body))
+
+
+def encode_flow(reply_to: str, sample: Sample) -> bytes:
+    """``EACF::flow``: one sample, as the recordings hold them."""
+    return _encode(contract.flow_value(reply_to, sample))
+
+
+def encode_flows(reply_to: str, samples: Sequence[Sample]) -> bytes:
+    """``EACF::flows``: many samples in one message."""
+    return _encode(contract.flows_value(reply_to, samples))
+
+
+def encode_who() -> bytes:
+    """``EACF::who``."""
+    return _encode(contract.who_value())
+
+
+def encode_hello(worker: str, model: str, needs: Needs) -> bytes:
+    """``EACF::hello``."""
+    return _encode(contract.hello_value(worker, model, needs))
+
+
+def encode_verdicts(worker: str, verdicts: Sequence[Verdict]) -> bytes:
+    """``EACF::verdicts``: many verdicts in one message."""
+    return _encode(contract.verdicts_value(worker, verdicts))
+
+
+def encode_status_request(reply_to: str) -> bytes:
+    """``EACF::status_request``."""
+    return _encode(contract.status_request_value(reply_to))
+
+
+def encode_status_reply(worker: str, report: str) -> bytes:
+    """``EACF::status_reply``."""
+    return _encode(contract.status_reply_value(worker, report))
+
+
+def _encode(value: Value) -> bytes:
+    """The body of `value`, which the reader of the contract must take as well: nobody sends what nobody takes."""
+    body = broker.encode(value)
+    contract.message_of(value)
+    return body
