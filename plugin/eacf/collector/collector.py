@@ -51,8 +51,8 @@ class Collector:
         for time, at, captured, wire in rows:
             if time > table.network_time:
                 table.network_time = time
-                if time >= table.next_timer:
-                    table.expire()
+            if table.network_time >= table.next_timer:
+                table.expire()
             if link == EN10MB and captured >= _COMMON_BYTES:
                 kind, version, total, fragment, protocol, key, seq, ack, offset, flags = unpack(buffer, at)
                 if kind == 0x0800 and version == 0x45 and protocol == 6 and not fragment & 0x3FFF:

@@ -37,12 +37,11 @@ TCP_ATTEMPT_DELAY = 5.0
 TCP_SESSION_TIMER = 6.0
 TCP_CONNECTION_LINGER = 5.0
 TCP_CLOSE_DELAY = 5.0
-TCP_RESET_DELAY = 5.0
 TCP_INACTIVITY_TIMEOUT = 300.0
 HANDSHAKE_INACTIVITY_TIMEOUT = 60.0  # udp_inactivity_timeout; TCP.cc begins with it
 
 # Kinds of timers.
-INACTIVITY, ATTEMPT, EXPIRE, RESET_TIMER, DELETE, DEADLINE = range(6)
+INACTIVITY, ATTEMPT, EXPIRE, DELETE, DEADLINE = range(5)
 
 
 class Connection:
@@ -102,8 +101,9 @@ class Connection:
         """One segment from `end`; `data` may be shorter than its `length` where the capture is cut (Zeek: Process)."""
         peer = end.peer
         now = self.table.now
-        if not self.first_seen[end.is_orig]:
-            self._set_partial(end, flags)
+        is_orig = end.is_orig  # as the packet came; it stays so below even if the connection is turned round
+        if not self.first_seen[is_orig]:
+            self._set_partial(is_orig, flags)
         segment = length
         if flags & CONTROL:
             segment = (0 if flags & RST else length) + (flags & SYN > 0) + (flags & FIN)
@@ -127,11 +127,14 @@ class Connection:
                     rel_ack = 0
                 elif not flags & RST:
                     self._update_ack(peer, ack)
-        delta_last = self._update_last(end, past, flags)
-        closing = self._update_state(end, peer, seq, length, delta_last, flags)
+        self._update_last(end, past, flags)
+        closing = self._update_state(end, peer, is_orig, seq, length, flags)
         if flags & ACK:
             peer.ack_received(rel_ack)
-        self.first_seen[end.is_orig] = True
+        if not self.first_seen[is_orig]:
+            self.first_seen[is_orig] = True
+            if self.matcher is not None:
+                self.matcher.first_packet(is_orig)
         if length and rel >= 0 and not flags & RST and len(data) >= length:
             end.data_sent(rel + 1 if flags & SYN else rel, data)
         if end.fin_count or end.state >= CLOSED:
@@ -139,8 +142,8 @@ class Connection:
             if closing:
                 self._closed(end)
 
-    def _set_partial(self, end: Endpoint, flags: int) -> None:
-        if end.is_orig:
+    def _set_partial(self, is_orig: bool, flags: int) -> None:
+        if is_orig:
             self.is_partial = not flags & SYN or bool(flags & ACK)
         elif not self.is_partial:
             self.is_partial = not flags & SYN
@@ -182,20 +185,19 @@ class Connection:
         if delta > 0 and not (ack == 0 and delta > TOO_LARGE_SEQ_DELTA):
             end.advance_ack(ack)
 
-    def _update_last(self, end: Endpoint, past: int, flags: int) -> int:
+    def _update_last(self, end: Endpoint, past: int, flags: int) -> None:
         delta = seq_delta(past, end.last_seq)
         if flags & (SYN | RST) and not -TOO_LARGE_SEQ_DELTA <= delta <= TOO_LARGE_SEQ_DELTA:
-            return delta
+            return
         if (flags & FIN and end.last_seq == (end.start_seq + 1) & 0xFFFFFFFF) or (delta > 0 and end.state != RESET):
             end.advance_last(past)
-        return delta
 
     # State machine (Zeek: UpdateStateMachine). Each returns whether the side closes.
 
-    def _update_state(self, end: Endpoint, peer: Endpoint, seq: int, length: int, delta_last: int, flags: int) -> bool:
+    def _update_state(self, end: Endpoint, peer: Endpoint, is_orig: bool, seq: int, length: int, flags: int) -> bool:
         state = end.state
         if state == INACTIVE:
-            return self._from_inactive(end, peer, seq, length, flags)
+            return self._from_inactive(end, peer, is_orig, seq, length, flags)
         if not flags & CONTROL:
             return False
         if state in (SYN_SENT, SYN_ACK_SENT):
@@ -209,14 +211,13 @@ class Connection:
             return self._from_established(end, peer, flags)
         if state == CLOSED and flags & RST and peer.state != CLOSED:
             self.set_state(end, RESET)
-            self.table.arm(self.table.now + TCP_RESET_DELAY, self, RESET_TIMER)
             return not end.did_close
         return False
 
-    def _from_inactive(self, end: Endpoint, peer: Endpoint, seq: int, length: int, flags: int) -> bool:
+    def _from_inactive(self, end: Endpoint, peer: Endpoint, is_orig: bool, seq: int, length: int, flags: int) -> bool:
         closing = False
         if flags & SYN:
-            if end.is_orig:
+            if is_orig:
                 self.set_state(end, SYN_ACK_SENT if flags & ACK else SYN_SENT)
                 self.table.arm(self.table.now + TCP_ATTEMPT_DELAY, self, ATTEMPT)
             else:
@@ -236,12 +237,12 @@ class Connection:
             self.set_state(end, RESET)
             closing = True
         if end.state == INACTIVE:
-            if not end.is_orig and length == 0 and self.orig.state == SYN_SENT:
+            if not is_orig and length == 0 and self.orig.state == SYN_SENT:
                 pass  # some acknowledge a SYN before they answer it
             elif flags & ACK and peer.state == ESTABLISHED:
                 self.set_state(end, ESTABLISHED)
                 self.is_partial = False
-                self.first_seen[end.is_orig] = True
+                self.first_seen[is_orig] = True
             else:
                 self.set_state(end, PARTIAL)
         return closing
@@ -294,7 +295,7 @@ class Connection:
             self.close_deferred = False
 
     def is_closed(self) -> bool:
-        return self.orig.did_close and self.resp.did_close
+        return self.orig.did_close or self.resp.did_close
 
     def is_reuse(self, flags: int, seq: int) -> bool:
         """Whether a SYN begins another connection with the same addresses and ports (Zeek: IsReuse)."""

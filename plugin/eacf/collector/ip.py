@@ -18,30 +18,8 @@ HOP_OPTIONS, ROUTING, FRAGMENT, ESP, AUTHENTICATION, DESTINATION_OPTIONS, MOBILI
 EXTENSIONS = frozenset((HOP_OPTIONS, ROUTING, FRAGMENT, ESP, AUTHENTICATION, DESTINATION_OPTIONS, MOBILITY))
 
 AYIYA, GENEVE, GRE_IN_UDP, GTP, GTP_CONTROL, TEREDO, VXLAN = 5072, 6081, 4754, 2152, 2123, 3544, 4789
-LIKELY_UDP_SERVERS = frozenset(
-    (AYIYA, GENEVE, GTP, GTP_CONTROL, TEREDO, VXLAN)
-    + tuple(
-        int(port)
-        for port in [
-            "53",
-            "67",
-            "88",
-            "123",
-            "137",
-            "161",
-            "162",
-            "389",
-            "443",
-            "514",
-            "1812",
-            "3389",
-            "5060",
-            "5353",
-            "5355",
-            "20000",
-        ]
-    )
-)
+LIKELY_UDP_SERVERS = {AYIYA, GENEVE, GTP, GTP_CONTROL, TEREDO, VXLAN, 53, 67, 88, 123, 137, 161, 162, 389, 443, 514}
+LIKELY_UDP_SERVERS |= {1812, 3389, 5060, 5353, 5355, 20000}
 GTP_PAYLOAD = 255
 TEREDO_PREFIX = b"\x20\x01\x00\x00"
 

@@ -24,14 +24,22 @@ BUFFER_CHUNKS = 100
 class Matcher:
     """Holds the first deliveries of a connection until they are recognised or too many."""
 
-    __slots__ = ("_bytes", "_heads", "chunks", "client_seen", "closed", "server_seen")
+    __slots__ = ("_able", "_bytes", "_heads", "chunks", "client_seen", "closed", "server_seen")
 
     def __init__(self) -> None:
         self.chunks: list[tuple[bool, bytes]] | None = []  # in order; an empty one is a gap
         self._bytes = 0
         self._heads = [b"", b""]
+        self._able = [False, False]  # whether the headers of the first packet, responder's and originator's, were seen
         self.client_seen = self.server_seen = False
         self.closed = False
+
+    def first_packet(self, is_orig: bool) -> None:
+        """The first packet of a side came. Where Zeek misses it (a handshake without its SYN), it matches nothing there.
+
+        The signatures ask for TCP, and a matcher made later has no header to ask (Zeek: CheckPIA_FirstPacket).
+        """
+        self._able[is_orig] = True
 
     def deliver(self, is_orig: bool, data: bytes) -> tuple[bool, bool]:
         """Take a delivery. Returns whether (client, server) signature matched with it for the first time."""
@@ -42,11 +50,11 @@ class Matcher:
         client = server = False
         head = self._heads[is_orig]
         if is_orig:
-            if not self.client_seen and len(head) < CLIENT_BYTES:
+            if self._able[1] and not self.client_seen and len(head) < CLIENT_BYTES:
                 head += data[:CLIENT_BYTES]
                 self._heads[1] = head
                 client = self.client_seen = CLIENT.match(head) is not None
-        elif not self.server_seen and len(head) < SERVER_BYTES:
+        elif self._able[0] and not self.server_seen and len(head) < SERVER_BYTES:
             head += data[:SERVER_BYTES]
             self._heads[0] = head
             server = self.server_seen = SERVER.match(head) is not None

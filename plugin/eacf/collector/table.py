@@ -19,7 +19,6 @@ from eacf.collector.connection import (
     DELETE,
     EXPIRE,
     INACTIVITY,
-    RESET_TIMER,
     SYN,
     TCP_CONNECTION_LINGER,
     TCP_SESSION_TIMER,
@@ -31,45 +30,8 @@ from eacf.collector.samples import DEFAULT_RECORDS, Stream
 from eacf.collector.ssl import PORTS, Analyzer
 from eacf.flow import Address, Chunk, Needs, Sample
 
-LIKELY_SERVER_PORTS = PORTS | frozenset(
-    int(port)
-    for port in [
-        "21",
-        "22",
-        "25",
-        "53",
-        "79",
-        "80",
-        "81",
-        "88",
-        "135",
-        "139",
-        "143",
-        "389",
-        "445",
-        "502",
-        "587",
-        "631",
-        "1080",
-        "1883",
-        "2811",
-        "3128",
-        "3268",
-        "3389",
-        "5222",
-        "5269",
-        "5432",
-        "6379",
-        "6666",
-        "6667",
-        "6668",
-        "6669",
-        "8000",
-        "8080",
-        "8888",
-        "20000",
-    ]
-)
+LIKELY_SERVER_PORTS = PORTS | {21, 22, 25, 53, 79, 80, 81, 88, 135, 139, 143, 389, 445, 502, 587, 631, 1080, 1883, 2811}
+LIKELY_SERVER_PORTS |= {3128, 3268, 3389, 5222, 5269, 5432, 6379, 6666, 6667, 6668, 6669, 8000, 8080, 8888, 20000}
 """Zeek: likely_server_ports, as filled by the scripts under base/; says which side answers where no SYN was seen."""
 
 MAX_TIMERS = 300
@@ -226,8 +188,6 @@ class Table:
         elif kind == ATTEMPT:
             if conn.orig.state in (SYN_SENT, SYN_ACK_SENT) and conn.resp.state == INACTIVE:
                 self.remove(conn)
-        elif kind == RESET_TIMER:
-            self.remove(conn)
         elif kind == EXPIRE:
             self._session_timer(conn)
 
