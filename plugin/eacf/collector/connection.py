@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from eacf.collector.handover import NEVER, TLS, TUNNEL, Handover
 from eacf.collector.reassembly import (
     CLOSED,
     ESTABLISHED,
@@ -26,6 +27,7 @@ from eacf.collector.ssl import Analyzer
 if TYPE_CHECKING:
     from eacf.collector.table import Table
 
+TLS_FIRST_BYTES = (0x16, 0x15, 0x80)
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
 CONTROL = FIN | SYN | RST
 
@@ -51,6 +53,7 @@ class Connection:
         "analyzer",
         "close_deferred",
         "first_seen",
+        "handover",
         "idle",
         "inactivity_timeout",
         "is_active",
@@ -90,6 +93,7 @@ class Connection:
         self.removed = False
         self.idle = False
         self.matcher: Matcher | None = Matcher()
+        self.handover: Handover | None = None
         self.stream: Stream | None = None
         self.analyzer: Analyzer | None = None
         self.records_done = not table.wants_records
@@ -327,12 +331,16 @@ class Connection:
         if stream is not None:
             self._stream(stream, is_orig, data)
         if matcher is not None:
+            if matcher.is_fresh() and data[0] not in TLS_FIRST_BYTES:
+                self.handover = Handover()
             client, server = matcher.deliver(is_orig, data)
             if client or server:
                 self._recognised(matcher, client)
             if matcher.closed:
                 self.matcher = None
                 self.table.settle(self)
+        if self.handover is not None and not self.is_partial:
+            self._hand_over(self.handover, is_orig, data)
 
     def undelivered(self, end: Endpoint, length: int) -> None:
         """Data of one side that will never be seen."""
@@ -343,6 +351,21 @@ class Connection:
         # The stream's sample goes on as if nothing were missing: Zeek's script does not look at stream_undelivered.
         if self.matcher is not None and self.matcher.chunks:
             self.matcher.gap(end.is_orig)
+
+    def _hand_over(self, handover: Handover, is_orig: bool, data: bytes) -> None:
+        """What comes after this delivery may be TLS within another protocol."""
+        what = handover.deliver(is_orig, data)
+        if what == TLS:
+            self.matcher = None
+            self.table.attach_analyzer(self)
+        elif what == TUNNEL:
+            self.matcher = Matcher()
+            self.matcher.first_packet(True)
+            self.matcher.first_packet(False)
+            self.analyzer = None
+        if what in (TLS, TUNNEL, NEVER):
+            self.handover = None
+            self.table.settle(self)
 
     def _recognised(self, matcher: Matcher, client: bool) -> None:
         table = self.table

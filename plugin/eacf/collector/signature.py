@@ -34,8 +34,12 @@ class Matcher:
         self.client_seen = self.server_seen = False
         self.closed = False
 
+    def is_fresh(self) -> bool:
+        """Whether nothing was delivered yet."""
+        return not self.chunks
+
     def first_packet(self, is_orig: bool) -> None:
-        """The first packet of a side came. Where Zeek misses it (a handshake without its SYN), it matches nothing there.
+        """The first packet of a side came. Where Zeek misses it (a handshake without its SYN) nothing matches there.
 
         The signatures ask for TCP, and a matcher made later has no header to ask (Zeek: CheckPIA_FirstPacket).
         """

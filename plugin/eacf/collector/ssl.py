@@ -1,7 +1,7 @@
 """What Zeek's own TLS analyzer makes of a connection: server name, negotiated version, encrypted records.
 
 After src/analyzer/protocol/ssl/{ssl-protocol,ssl-dtls-analyzer,tls-handshake-protocol}.pac of Zeek 8.0.10, as far as a
-sample depends on it. Certificates and key exchanges are passed over by their length.
+sample depends on it. Key exchanges are passed over by their length.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ DTLS_COOKIE_VERSIONS = frozenset((0xFEFF, 0xFEFD))
 HELLO_VERSIONS = V2_HELLO_VERSIONS | {0x0304, 0xFEFF, 0xFEFD, 0xFEFC}
 HEARTBEAT = 24
 V2_CLIENT_HELLO = 301  # Zeek's own number
+CERTIFICATE = 11
 
 
 class _Flow:
@@ -175,7 +176,7 @@ class Analyzer:
                 return
             kind = message[0]
             length = HANDSHAKE_HEADER_BYTES + int.from_bytes(message[1:4], "big")
-            if kind not in (CLIENT_HELLO, SERVER_HELLO):
+            if kind not in (CLIENT_HELLO, SERVER_HELLO, CERTIFICATE):
                 flow.skip = length
                 continue
             if length > self.handshake_bytes:
@@ -185,6 +186,9 @@ class Analyzer:
                 return
             body = bytes(message[HANDSHAKE_HEADER_BYTES:length])
             del message[:length]
+            if kind == CERTIFICATE:
+                _check_certificates(Cursor(body))
+                continue
             # Whoever says hello as a client is one, whatever the addresses look like (Zeek: check_flipped).
             self._flipped = is_orig != (kind == CLIENT_HELLO)
             if kind == CLIENT_HELLO:
@@ -238,3 +242,13 @@ class Analyzer:
     def _check_version(self, version: int) -> None:
         if version not in HELLO_VERSIONS and version >> 8 != 0x7F:
             self.dead = True
+
+
+def _check_certificates(cursor: Cursor) -> None:
+    """RFC 5246 section 7.4.2; a list that does not add up is a violation to Zeek."""
+    length = cursor.number(3)
+    if length > cursor.left():
+        raise Malformed(f"certificates of {length} bytes in {cursor.left()}")
+    cursor.end = cursor.at + length
+    while cursor.left():
+        cursor.take(cursor.number(3))

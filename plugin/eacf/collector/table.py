@@ -283,7 +283,7 @@ class Table:
             self.counters.dropped_handshakes += analyzer.dropped
             if analyzer.records:
                 self._put(conn, b"", [], analyzer.records[: self.record_count], self.records_also)
-        if conn.matcher is not None or conn.stream is not None:
+        if conn.matcher is not None or conn.stream is not None or conn.handover is not None:
             return
         if analyzer is not None and not analyzer.dead and not conn.records_done:
             return
