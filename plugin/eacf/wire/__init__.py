@@ -1,7 +1,8 @@
 """What goes over the bus: contract v1 between Zeek and a worker, in Broker's binary format. Pure, no socket.
 
 Reading order: `messages` (what is said), `topics` (where), `values`, `cursor` and `broker` (the format),
-`fields`, `envelope` and `contract` (the general way), `codec` (the way in).
+`fields`, `envelope` and `contract` (the general way), `runs`, `flows` and `verdicts` (the
+fast one), `codec` (the way in).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from eacf.wire.codec import (
     encode_verdicts,
     encode_who,
 )
-from eacf.wire.counting import count_flows
+from eacf.wire.flows import count_flows
 from eacf.wire.messages import (
     MAX_SAMPLES,
     MAX_VERDICTS,

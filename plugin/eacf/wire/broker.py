@@ -38,6 +38,8 @@ MAX_VALUES = 2**20
 """Values in a body, containers and what they hold each counted: bounds the memory of a decoded body."""
 MAX_DEPTH = 32
 """Containers in each other; the contract's deepest message has six."""
+MAX_ADDRESSES = 16_384
+"""Addresses that are kept for the next time they are met, some 5 MB; the one not met for longest goes."""
 
 _PROTOCOLS: tuple[Protocol, ...] = ("unknown", "tcp", "udp", "icmp")
 _V4_PREFIX = bytes(10) + b"\xff\xff"
@@ -79,7 +81,7 @@ def read_value(cursor: Cursor, depth: int = 0) -> Value:
     return _READERS[tag](cursor, depth)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=MAX_ADDRESSES)
 def address_of(packed: bytes) -> Address:
     """An address from its 16 bytes. Cached, since the same hosts come again and again and making one is dear."""
     if packed.startswith(_V4_PREFIX):

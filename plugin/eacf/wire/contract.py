@@ -141,12 +141,13 @@ _EVENTS: dict[str, tuple[int, Callable[[tuple[Value, ...]], Message]]] = {
 
 def flow_value(reply_to: str, sample: Sample) -> Value:
     """``EACF::flow(reply_to: string, s: Sample)``."""
-    return envelope.wrap("EACF::flow", _string(reply_to), _sample_value(sample))
+    return envelope.wrap("EACF::flow", _string(reply_to, "EACF::flow.reply_to"), _sample_value(sample, "EACF::flow.s"))
 
 
 def flows_value(reply_to: str, samples: Sequence[Sample]) -> Value:
     """``EACF::flows(reply_to: string, v: vector of Sample)``."""
-    return envelope.wrap("EACF::flows", _string(reply_to), tuple([_sample_value(sample) for sample in samples]))
+    values = tuple([_sample_value(sample, f"EACF::flows.v[{i}]") for i, sample in enumerate(samples)])
+    return envelope.wrap("EACF::flows", _string(reply_to, "EACF::flows.reply_to"), values)
 
 
 def who_value() -> Value:
@@ -157,53 +158,57 @@ def who_value() -> Value:
 def hello_value(worker: str, model: str, needs: Needs) -> Value:
     """``EACF::hello(worker: string, model: string, n: Needs)``."""
     numbers = (Count(needs.payload_bytes), Count(needs.window_bytes), Count(needs.records), needs.chunks)
-    return envelope.wrap("EACF::hello", _string(worker), _string(model), numbers)
+    names = _string(worker, "EACF::hello.worker"), _string(model, "EACF::hello.model")
+    return envelope.wrap("EACF::hello", *names, numbers)
 
 
 def verdicts_value(worker: str, verdicts: Sequence[Verdict]) -> Value:
     """``EACF::verdicts(worker: string, v: vector of Verdict)``."""
-    return envelope.wrap("EACF::verdicts", _string(worker), tuple([_verdict_value(verdict) for verdict in verdicts]))
+    values = tuple([_verdict_value(verdict, f"EACF::verdicts.v[{i}]") for i, verdict in enumerate(verdicts)])
+    return envelope.wrap("EACF::verdicts", _string(worker, "EACF::verdicts.worker"), values)
 
 
 def status_request_value(reply_to: str) -> Value:
     """``EACF::status_request(reply_to: string)``."""
-    return envelope.wrap("EACF::status_request", _string(reply_to))
+    return envelope.wrap("EACF::status_request", _string(reply_to, "EACF::status_request.reply_to"))
 
 
 def status_reply_value(worker: str, report: str) -> Value:
     """``EACF::status_reply(worker: string, report: string)``."""
-    return envelope.wrap("EACF::status_reply", _string(worker), _string(report))
+    texts = _string(worker, "EACF::status_reply.worker"), _string(report, "EACF::status_reply.report")
+    return envelope.wrap("EACF::status_reply", *texts)
 
 
-def _sample_value(sample: Sample) -> Value:
+def _sample_value(sample: Sample, where: str) -> Value:
     return (
-        _string(sample.uid),
+        _string(sample.uid, f"{where}.uid"),
         Time(sample.start_ns),
         sample.orig_h,
         Port(sample.orig_p, "tcp"),
         sample.resp_h,
         Port(sample.resp_p, "tcp"),
-        _string(sample.server_name),
+        _string(sample.server_name, f"{where}.server_name"),
         sample.payload,
         tuple([(Count(chunk.length), chunk.is_orig, Interval(chunk.gap_ns)) for chunk in sample.chunks]),
         tuple(sample.records),
     )
 
 
-def _verdict_value(verdict: Verdict) -> Value:
+def _verdict_value(verdict: Verdict, where: str) -> Value:
     return (
-        _string(verdict.uid),
-        _string(verdict.label),
+        _string(verdict.uid, f"{where}.uid"),
+        _string(verdict.label, f"{where}.label"),
         float(verdict.confidence),
-        _string(verdict.model),
-        _string(verdict.reason),
-        _string(verdict.sni_label),
+        _string(verdict.model, f"{where}.model"),
+        _string(verdict.reason, f"{where}.reason"),
+        _string(verdict.sni_label, f"{where}.sni_label"),
     )
 
 
-def _string(text: str | None) -> bytes | None:
-    """A string as bytes; whether it was fit to be surrogate-escaped, only the reader of its field can say."""
+def _string(text: str | None, where: str) -> bytes | None:
+    """A string as bytes; whether its field may hold surrogate escapes, the reader of the field says."""
     try:
         return None if text is None else text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:
-        raise WireError("text", f"character {error.start} of a string cannot be said in UTF-8") from None
+        # `from None`: the error of the encoder holds the text.
+        raise WireError("text", f"{where}: character {error.start} cannot be said in UTF-8") from None

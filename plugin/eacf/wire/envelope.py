@@ -48,3 +48,10 @@ def check_metadata(value: Value) -> None:
 
 def _size(value: Value) -> str:
     return f"a vector of {len(value)}" if type(value) is tuple else zeek_type(value)
+
+
+def prefix(name: str, arguments: int, *, metadata: bool = False) -> bytes:
+    """The bytes with which the body of such an event starts, up to the tag of its first argument."""
+    content = b"\x0e\x03" if metadata else b"\x0e\x02"
+    start = b"\x0e\x03" + (b"\x02" + (1).to_bytes(8, "big")) * 2
+    return start + content + bytes((5, len(name))) + name.encode() + bytes((14, arguments))
