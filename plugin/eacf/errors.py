@@ -37,3 +37,7 @@ class SettingError(EacfError, ValueError):
 
 class BusError(EacfError, OSError):
     """The bus could not be reached or bound. The message names the endpoint."""
+
+
+class WorkerError(EacfError, RuntimeError):
+    """A worker that was started for a replay ended too early, or does not answer. The message holds its last words."""

@@ -37,39 +37,38 @@ class RecordWalk:
         self._left = 0  # bytes of the record at hand still to come
         self._keep = False  # whether it is application data
 
-    def feed(self, data: bytes, payload: bytearray, records: list[int], sign: int) -> None:
-        """Append application data to `payload` and ``sign * length`` of each application-data header to `records`."""
+    def feed(self, data: bytes, records: list[int], sign: int) -> bytes:
+        """Return the application data in `data`; append ``sign * length`` of each such record's header to `records`."""
         at = 0
         end = len(data)
+        payload = b""
         while at < end:
             left = self._left
-            if left:
-                if left > end - at:
-                    self._left = left - (end - at)
-                    if self._keep:
-                        payload += data[at:] if at else data
-                    return
+            if not left:
+                if self._head or end - at < RECORD_HEADER_BYTES:
+                    head = self._head + data[at : at + RECORD_HEADER_BYTES - len(self._head)]
+                    at += len(head) - len(self._head)
+                    if len(head) < RECORD_HEADER_BYTES:
+                        self._head = head
+                        break
+                    self._head = b""
+                    kind, left = head[0], head[3] << 8 | head[4]
+                else:
+                    kind, left = data[at], data[at + 3] << 8 | data[at + 4]
+                    at += RECORD_HEADER_BYTES
+                self._keep = kind == APPLICATION_DATA
                 if self._keep:
-                    payload += data[at : at + left]
-                at += left
-                self._left = 0
-                continue
-            if self._head or end - at < RECORD_HEADER_BYTES:
-                head = self._head + data[at : at + RECORD_HEADER_BYTES - len(self._head)]
-                at += len(head) - len(self._head)
-                if len(head) < RECORD_HEADER_BYTES:
-                    self._head = head
-                    return
-                self._head = b""
-                kind = head[0]
-                self._left = head[3] << 8 | head[4]
+                    records.append(sign * left)
+            stop = at + left
+            if stop > end:
+                self._left = stop - end
+                stop = end
             else:
-                kind = data[at]
-                self._left = data[at + 3] << 8 | data[at + 4]
-                at += RECORD_HEADER_BYTES
-            self._keep = kind == APPLICATION_DATA
+                self._left = 0
             if self._keep:
-                records.append(sign * self._left)
+                payload += data[at:stop]
+            at = stop
+        return payload
 
 
 class Malformed(ValueError):

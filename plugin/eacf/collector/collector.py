@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from struct import Struct
 
-from eacf.collector.connection import CONTROL, SYN
+from eacf.collector.connection import ACK, CONTROL, SYN
 from eacf.collector.ip import Packets
 from eacf.collector.limits import Counters, Limits
 from eacf.collector.link import EN10MB
+from eacf.collector.reassembly import ESTABLISHED
 from eacf.collector.table import Collected, Table
 from eacf.flow import Needs
 
@@ -69,6 +70,8 @@ class Collector:
                         data = buffer[begin : min(stop, at + captured)]
                         if end is None or flags & SYN:
                             table.segment(key, flags, seq, ack, data, length)
+                        elif end.state == end.peer.state == ESTABLISHED and flags & (CONTROL | ACK) == ACK:
+                            end.conn.established(end, seq, ack, data, length)
                         else:
                             end.conn.process(end, flags, seq, ack, data, length)
                         continue

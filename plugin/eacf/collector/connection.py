@@ -32,6 +32,9 @@ FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
 CONTROL = FIN | SYN | RST
 
 TOO_LARGE_SEQ_DELTA = 1048576
+SIMPLE_BYTES = 1 << 30
+SIMPLE_START = (1 << 32) - (1 << 31)
+"""Sequence numbers that begin below this and have advanced less than SIMPLE_BYTES need no thought of wrapping."""
 IGNORED_VIOLATION_BYTES = 10 * 1024  # Zeek: DPD::ignore_violations_after
 
 # Zeek: init-bare.zeek, in seconds.
@@ -50,6 +53,7 @@ class Connection:
     """A connection in the table. `idle` says that only its control packets still matter."""
 
     __slots__ = (
+        "analyzed",
         "analyzer",
         "close_deferred",
         "first_seen",
@@ -67,6 +71,7 @@ class Connection:
         "removed",
         "resp",
         "serial",
+        "server_name",
         "start",
         "stream",
         "table",
@@ -96,7 +101,9 @@ class Connection:
         self.handover: Handover | None = None
         self.stream: Stream | None = None
         self.analyzer: Analyzer | None = None
+        self.analyzed = False  # it had one; Zeek attaches no second one
         self.records_done = not table.wants_records
+        self.server_name: bytes | None = None  # as Zeek's TLS analyzer tells it
         self.tls = False
 
     # Packets
@@ -145,6 +152,40 @@ class Connection:
             end.check_eof()
             if closing:
                 self._closed(end)
+
+    def established(self, end: Endpoint, seq: int, ack: int, data: bytes, length: int) -> None:
+        """As `process`, for the common segment: no control flags, both sides established, no wrap of numbers near."""
+        peer = end.peer
+        start, peer_start = end.start_seq, peer.start_seq
+        rel, rel_ack, last = seq - start, ack - peer_start, end.last_seq - start
+        if not (
+            0 < rel < SIMPLE_BYTES
+            and 0 < rel_ack < SIMPLE_BYTES
+            and 0 <= last < SIMPLE_BYTES
+            and 0 <= peer.ack_seq - peer_start < SIMPLE_BYTES
+            and self.first_seen[0]
+            and self.first_seen[1]
+            and start < SIMPLE_START
+        ):
+            self.process(end, ACK, seq, ack, data, length)
+            return
+        self.only_synack = False
+        self.last_time = self.table.now
+        if ack > peer.ack_seq:
+            peer.ack_seq = ack
+        if rel + length > last:
+            end.last_seq = seq + length
+        if rel_ack > peer.trimmed:
+            if rel_ack > peer.delivered:
+                peer.ack_received(rel_ack)
+            else:
+                peer.trimmed = rel_ack
+        if length and len(data) >= length:
+            if rel == end.delivered and not end.starts and not end.skip:
+                end.delivered = end.unacked = rel + length
+                self.deliver(end, data)
+            else:
+                end.data_sent(rel, data)
 
     def _set_partial(self, is_orig: bool, flags: int) -> None:
         if is_orig:
@@ -363,6 +404,7 @@ class Connection:
             self.matcher.first_packet(True)
             self.matcher.first_packet(False)
             self.analyzer = None
+            self.analyzed = False
         if what in (TLS, TUNNEL, NEVER):
             self.handover = None
             self.table.settle(self)
@@ -373,13 +415,12 @@ class Connection:
             self.tls = True
             table.counters.tls_connections += 1
         chunks = matcher.chunks or []
-        if self.analyzer is None and table.attach_analyzer(self):
+        if not self.analyzed:
+            table.attach_analyzer(self)
             for is_orig, data in chunks:
-                if self.analyzer is None:
+                if self.analyzer is None or not data:
                     break
-                if not data:
-                    self.analyzer.dead = True
-                elif not self.is_partial:
+                if not self.is_partial:
                     self._analyze(self.analyzer, is_orig, data)
         if client and table.attach_stream(self):
             for is_orig, data in chunks:
@@ -388,12 +429,16 @@ class Connection:
                 self._stream(self.stream, is_orig, data)
 
     def _analyze(self, analyzer: Analyzer, is_orig: bool, data: bytes) -> None:
-        if analyzer.dead or (analyzer.established and self.records_done):
-            return
         analyzer.deliver(is_orig, data)
-        if not self.records_done and len(analyzer.records) >= self.table.record_count:
+        if analyzer.server_name is not None:
+            self.server_name = analyzer.server_name
+        if self.records_done:
+            # Only the name is wanted. A second ClientHello must repeat the first (RFC 8446 section 4.1.2).
+            if analyzer.dead or analyzer.greeted:
+                self.analyzer = None
+        elif len(analyzer.records) >= self.table.record_count:
             self.table.records_complete(self)
-        if analyzer.dead or (analyzer.established and self.records_done):
+        elif analyzer.dead:
             self.table.settle(self)
 
     def _stream(self, stream: Stream, is_orig: bool, data: bytes) -> None:

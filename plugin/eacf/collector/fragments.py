@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from eacf.collector.limits import Counters, Limits
 
 FRAG_TIMEOUT = 300.0
@@ -13,48 +15,52 @@ BLOCK_OVERHEAD = 128
 class _Packet:
     """A packet in the making."""
 
-    __slots__ = ("expires", "header", "held", "next_header", "pieces", "size")
+    __slots__ = ("_edge", "_pieces", "_ready", "_starts", "bytes", "expires", "header", "next_header", "size")
 
     def __init__(self, header: bytes, next_header: int, expires: float) -> None:
         self.header = header
         self.next_header = next_header
         self.expires = expires
-        self.pieces: dict[int, bytes] = {}  # by offset; they do not overlap
+        self._starts: list[int] = []  # ascending; pieces do not overlap
+        self._pieces: list[bytes] = []
+        self._ready = 0  # pieces without a hole before them
+        self._edge = 0  # where they end
+        self.bytes = 0  # held, overhead left out
         self.size = 0  # 0: the last fragment has not been seen
-        self.held = 0
+
+    def held(self) -> int:
+        return self.bytes + len(self._starts) * BLOCK_OVERHEAD
 
     def add(self, offset: int, data: bytes) -> None:
         """Keep what is new of `data`."""
         end = offset + len(data)
-        for start in sorted(self.pieces):
-            stop = start + len(self.pieces[start])
-            if stop <= offset or start >= end:
-                continue
-            if offset < start:
-                self._keep(offset, data[: start - offset])
-            if stop >= end:
+        at = bisect_right(self._starts, offset)
+        if at:
+            stop = self._starts[at - 1] + len(self._pieces[at - 1])
+            if stop > offset:
+                data, offset = data[stop - offset :], stop
+        while offset < end:
+            stop = min(end, self._starts[at]) if at < len(self._starts) else end
+            if stop > offset:
+                self._starts.insert(at, offset)
+                self._pieces.insert(at, data[: stop - offset])
+                self.bytes += stop - offset
+                at += 1
+            if stop == end:
                 return
-            data = data[stop - offset :]
-            offset = stop
-        self._keep(offset, data)
-
-    def _keep(self, offset: int, data: bytes) -> None:
-        if data:
-            self.pieces[offset] = data
-            self.held += len(data) + BLOCK_OVERHEAD
+            stop = self._starts[at] + len(self._pieces[at])
+            data, offset = data[stop - offset :], stop
+            at += 1
 
     def whole(self) -> bytes | None:
         """The payload, if nothing is missing before what the last fragment said."""
-        if not self.size:
+        starts = self._starts
+        while self._ready < len(starts) and starts[self._ready] == self._edge:
+            self._edge += len(self._pieces[self._ready])
+            self._ready += 1
+        if not self.size or self._edge < self.size:
             return None
-        edge = 0
-        parts = []
-        for start in sorted(self.pieces):
-            if start != edge:
-                break
-            parts.append(self.pieces[start])
-            edge += len(parts[-1])
-        return b"".join(parts) if edge >= self.size else None
+        return b"".join(self._pieces[: self._ready])
 
 
 class Fragments:
@@ -85,9 +91,9 @@ class Fragments:
         end = offset + len(data)
         if not more or (packet.size and end > packet.size):
             packet.size = max(packet.size, end)
-        before = packet.held
+        before = packet.held()
         packet.add(offset, data)
-        self.held += packet.held - before
+        self.held += packet.held() - before
         payload = packet.whole()
         if payload is not None:
             self._drop(key)
@@ -105,4 +111,4 @@ class Fragments:
             self._drop(key)
 
     def _drop(self, key: bytes) -> None:
-        self.held -= self._packets.pop(key).held
+        self.held -= self._packets.pop(key).held()

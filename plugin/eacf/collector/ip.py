@@ -268,8 +268,8 @@ class Packets:
                 return
             here += 20 if data[here + 11] & 1 else 12
             link = EN10MB
-        elif 0x8200 <= kind <= 0x8370 and not kind & 0x0F:
-            link = IEEE802_11
+        elif kind == 0x9000 or ((kind & 0x8200 == 0x8200) and not kind & 0x0F):
+            link = IEEE802_11  # Aruba
         if end - here <= 0:
             return
         # Zeek reads what it takes for IP by the packet's own version, whatever GRE's protocol says.

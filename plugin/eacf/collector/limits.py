@@ -29,8 +29,8 @@ class Limits:
     """Fragments held in all; same policy."""
     records: int = 8_192
     """Record lengths in one sample; the sample is complete then."""
-    tunnel_depth: int = 8
-    """Packets within packets; deeper ones are dropped (Zeek: Tunnel::max_depth counts 4 of its own)."""
+    tunnel_depth: int = 4
+    """Packets within packets; deeper ones are dropped (Zeek: Tunnel::max_depth)."""
     packet_bytes: int = 1 << 20
     """One packet of a capture file; a longer one means damage, and reading ends."""
     interfaces: int = 4_096

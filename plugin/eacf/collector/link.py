@@ -26,7 +26,8 @@ EN10MB, PPP, FDDI, PPP_SERIAL, IEEE802_11, LINUX_SLL, RADIOTAP, NFLOG, LINUX_SLL
 NULL = 0
 
 IPV4, IPV6, MPLS_UNICAST = 0x0800, 0x86DD, 0x8847
-VLAN_TYPES = frozenset((0x8100, 0x88A8, 0x9100))
+VLAN = 0x8100
+VLAN_TYPES = frozenset((VLAN, 0x88A8, 0x9100))
 PPPOE_SESSION, PBB, VNTAG, FABRIC_PATH = 0x8864, 0x88E7, 0x8926, 0x8903
 PPP_MPLS, PPP_IPV4, PPP_IPV6 = 0x0281, 0x0021, 0x0057
 FDDI_HEADER_BYTES = 13 + 8  # FDDI and LLC; Zeek: FDDI.cc
@@ -89,6 +90,8 @@ class Links:
                 at, wire = at + 4, wire - 4
                 if kind < 1536:
                     return kind <= 1500 and self._snap(data, at, end, wire)
+                if kind in VLAN_TYPES and kind != VLAN:
+                    return False  # Zeek's script registers 0x8100 alone within a VLAN
             elif kind == VNTAG:
                 if end - at <= 6:
                     return False

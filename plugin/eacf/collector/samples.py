@@ -29,19 +29,23 @@ class Stream:
     def deliver(self, is_orig: bool, data: bytes, now: float) -> bool:
         """Take a delivery at network time `now`, in seconds. True: it was the first that added payload."""
         needs = self._needs
-        payload = bytearray()
-        self._walks[is_orig].feed(data, payload, self.records, 1 if is_orig else -1)
-        added = len(payload)
+        payload = self._walks[is_orig].feed(data, self.records, 1 if is_orig else -1)
         first = False
-        if added:
-            added = min(added, needs.window_bytes - self.seen)
-            room = needs.payload_bytes - self.seen
+        if payload:
+            seen = self.seen
+            added = len(payload)
+            if added > needs.window_bytes - seen:
+                added = needs.window_bytes - seen
+            room = needs.payload_bytes - seen
             if room > 0:
-                self.payload += payload[: min(added, room)]
-            first = not self.seen
-            self.chunks.append(Chunk(added, is_orig, 0 if first else int((now - self._last) * 1e9)))
+                self.payload += payload[: added if added < room else room]
+            if seen:
+                self.chunks.append(Chunk(added, is_orig, int((now - self._last) * 1e9)))
+            else:
+                first = True
+                self.chunks.append(Chunk(added, is_orig, 0))
             self._last = now
-            self.seen += added
+            self.seen = seen + added
         if self.seen >= needs.window_bytes or len(self.records) >= self._limit:
             self.complete = True
         return first

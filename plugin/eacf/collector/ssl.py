@@ -63,6 +63,7 @@ class Analyzer:
         "dead",
         "dropped",
         "established",
+        "greeted",
         "handshake_bytes",
         "negotiated",
         "records",
@@ -78,6 +79,7 @@ class Analyzer:
         self.handshake_bytes = handshake_bytes
         self.negotiated = 0
         self.established = False
+        self.greeted = False  # a whole ClientHello was read
         self.dead = False
         self.dropped = False  # given up for its size
         self.records: list[int] = []
@@ -207,6 +209,7 @@ class Analyzer:
         cursor.take(cursor.number(1))
         self._extensions(cursor, is_orig)
         self._check_version(version)
+        self.greeted = True
 
     def _server_hello(self, cursor: Cursor, is_orig: bool) -> None:
         """RFC 8446 section 4.1.3; the drafts of TLS 1.3 up to 21 have neither session id nor compression."""
@@ -222,18 +225,25 @@ class Analyzer:
         self._check_version(version)
 
     def _extensions(self, cursor: Cursor, is_orig: bool) -> None:
+        """RFC 8446 section 4.2. Read by hand, since every ClientHello has a dozen."""
         if not cursor.left():
             return
         cursor.number(2)
-        while cursor.left():
-            kind = cursor.number(2)
-            data = cursor.take(cursor.number(2))
+        data, at, end = cursor.data, cursor.at, cursor.end
+        while at < end:
+            if end - at < 4:
+                raise Malformed(f"extension header cut at {end - at} of 4 bytes")
+            kind = data[at] << 8 | data[at + 1]
+            stop = at + 4 + (data[at + 2] << 8 | data[at + 3])
+            if stop > end:
+                raise Malformed(f"extension of {stop - at} bytes in {end - at}")
             if kind == EXTENSION_SERVER_NAME:
-                names = host_names(data)
+                names = host_names(data[at + 4 : stop])
                 if names and is_orig != self._flipped:
                     self.server_name = names[0]
             elif kind == EXTENSION_SUPPORTED_VERSIONS and is_orig == self._flipped:
-                self._negotiate(Cursor(data).number(2))
+                self._negotiate(Cursor(data, at + 4, stop).number(2))
+            at = stop
 
     def _negotiate(self, version: int) -> None:
         if not self.negotiated:

@@ -37,7 +37,7 @@ LIKELY_SERVER_PORTS |= {3128, 3268, 3389, 5222, 5269, 5432, 6379, 6666, 6667, 66
 MAX_TIMERS = 300
 """Timers run before a packet at most (Zeek: max_timer_expires)."""
 
-BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+BASE62 = (b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" * 5)[:256]
 UID_CHARACTERS = 17
 
 
@@ -212,9 +212,9 @@ class Table:
     def buffered(self, change: int) -> None:
         self.buffer_bytes += change
 
-    def attach_analyzer(self, conn: Connection) -> bool:
+    def attach_analyzer(self, conn: Connection) -> None:
         conn.analyzer = Analyzer(conn.is_small, self.limits.handshake_bytes)
-        return True
+        conn.analyzed = True
 
     def attach_stream(self, conn: Connection) -> bool:
         if self.stream_needs is None or conn.stream is not None:
@@ -243,7 +243,7 @@ class Table:
 
     def _put(self, conn: Connection, payload: bytes, chunks: list[Chunk], records: list[int], also: bool) -> None:
         orig_h, orig_p, resp_h, resp_p = split_key(conn.keys[0])
-        name = conn.analyzer.server_name if conn.analyzer is not None else None
+        name = conn.server_name
         sample = Sample(
             self._uid(conn),
             int(conn.start * 1e9),
@@ -262,12 +262,7 @@ class Table:
     def _uid(self, conn: Connection) -> str:
         """Like Zeek's, but the same each time the same capture is read."""
         seed = conn.keys[0] + int(conn.start * 1e9).to_bytes(8, "big", signed=True) + conn.serial.to_bytes(8, "big")
-        number = int.from_bytes(blake2b(seed, digest_size=16).digest(), "big")
-        text = []
-        for _ in range(UID_CHARACTERS):
-            number, digit = divmod(number, 62)
-            text.append(BASE62[digit])
-        return "C" + "".join(text)
+        return "C" + blake2b(seed, digest_size=UID_CHARACTERS).digest().translate(BASE62).decode("ascii")
 
     def _emit(self, conn: Connection) -> None:
         if conn.stream is not None:
@@ -283,9 +278,11 @@ class Table:
             self.counters.dropped_handshakes += analyzer.dropped
             if analyzer.records:
                 self._put(conn, b"", [], analyzer.records[: self.record_count], self.records_also)
+        if analyzer is not None and (analyzer.dead or (conn.records_done and analyzer.greeted)):
+            conn.analyzer = None
         if conn.matcher is not None or conn.stream is not None or conn.handover is not None:
             return
-        if analyzer is not None and not analyzer.dead and not conn.records_done:
+        if conn.analyzer is not None and not conn.records_done:
             return
         conn.idle = True
         conn.analyzer = None
