@@ -1,0 +1,98 @@
+"""Samples in, verdicts out: a bundle, its features and a TensorFlow Lite runtime behind one class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eacf import bundle as bundles
+from eacf.bundle import Bundle
+from eacf.flow import Sample
+from eacf.inference.network import MAX_BATCH, Network
+from eacf.inference.runtime import choose
+from eacf.verdict import Verdict
+
+__all__ = ["MAX_BATCH", "Model", "load"]
+
+ROW_NUMBERS = np.arange(MAX_BATCH)
+
+
+class Model:
+    """A bundle ready to serve. For one thread at a time; `threads` is how many the runtime itself may use."""
+
+    bundle: Bundle
+    runtime: str
+    """Package and version, as in ``ai-edge-litert 2.3.0``."""
+
+    def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
+        """Raises BundleError if the model is not what the manifest says or cannot run, SettingError without runtime."""
+        runtime = choose()
+        self.bundle, self.runtime = bundle, str(runtime)
+        self._network = Network(bundle, runtime, threads)
+        manifest = bundle.manifest
+        self._thresholds = np.array(manifest.thresholds)
+        # Softmax of quantised logits has 256 possible terms: e to the minus (how far below the row's greatest).
+        self._terms = np.exp(-np.arange(256) * (manifest.output.scale / manifest.temperature))
+        self._rows = np.zeros((MAX_BATCH, *bundle.features.shape), np.uint8)
+
+    def scores(self, samples: Sequence[Sample]) -> NDArray[np.float32]:
+        """(n, labels), one more column last where the bundle has a background: calibrated probabilities.
+
+        What a sample lacks is not asked here (:meth:`verdicts` does): its row is scored as the features encode it.
+        """
+        parts = [self._probabilities(part) for part in _batches(samples)]
+        empty = np.zeros((0, self.bundle.manifest.outputs))
+        return np.concatenate([empty, *parts]).astype(np.float32)
+
+    def verdicts(self, samples: Sequence[Sample]) -> list[Verdict]:
+        """A verdict for each sample, in their order. Any number of samples; MAX_BATCH at once is cheapest."""
+        lacks = self.bundle.features.lacks
+        fit = [sample for sample in samples if lacks(sample) is None]
+        answers = [verdict for part in _batches(fit) for verdict in self._answer(part)]
+        if len(fit) == len(samples):
+            return answers
+        given = iter(answers)
+        return [next(given) if lacks(sample) is None else self._refuse(sample) for sample in samples]
+
+    def _answer(self, samples: Sequence[Sample]) -> list[Verdict]:
+        probabilities = self._probabilities(samples)
+        labels, model, sni_label = self.bundle.labels, self.bundle.id, self.bundle.manifest.label_map.label
+        best = probabilities[:, : len(labels)].argmax(axis=1)
+        confidence = probabilities[ROW_NUMBERS[: len(samples)], best]
+        sure = confidence >= self._thresholds[best]
+        if self.bundle.manifest.background:
+            sure &= confidence >= probabilities[:, -1]
+        return [
+            Verdict(sample.uid, labels[number], probability, model, None, sni_label(sample.server_name))
+            if certain
+            else Verdict(sample.uid, None, probability, model, "abstained", sni_label(sample.server_name))
+            for sample, number, probability, certain in zip(
+                samples, best.tolist(), confidence.tolist(), sure.tolist(), strict=True
+            )
+        ]
+
+    def _refuse(self, sample: Sample) -> Verdict:
+        return Verdict(sample.uid, None, 0.0, self.bundle.id, "refused", self.bundle.sni_label(sample.server_name))
+
+    def _probabilities(self, samples: Sequence[Sample]) -> NDArray[np.float64]:
+        """(n, outputs) for n up to MAX_BATCH."""
+        rows = self.bundle.features.encode(samples, self._rows[: len(samples)])
+        logits: NDArray[Any] = self._network.invoke(rows)
+        # Modulo 256 the difference is right for int8 as well as for uint8.
+        below = (logits.max(axis=1, keepdims=True) - logits).view(np.uint8)
+        terms: NDArray[np.float64] = self._terms[below]
+        terms /= terms.sum(axis=1, keepdims=True)
+        return terms
+
+
+def load(path: str | Path, *, threads: int = 1) -> Model:
+    """Read a bundle, check it and make it ready to serve. Raises BundleError."""
+    return Model(bundles.load(path), threads=threads)
+
+
+def _batches(samples: Sequence[Sample]) -> list[Sequence[Sample]]:
+    return [samples[begin : begin + MAX_BATCH] for begin in range(0, len(samples), MAX_BATCH)]
