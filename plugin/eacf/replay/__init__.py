@@ -1,0 +1,12 @@
+"""Captures through a real bus and a real worker: what a sensor would have logged of them.
+
+Reading order: `ledger` (the accounting, without I/O), `publisher` (the sensor's side of the bus), `process` (the
+worker), `record` (flows as a file), `run` (all of it together).
+"""
+
+from __future__ import annotations
+
+from eacf.replay.ledger import Counts
+from eacf.replay.run import Capture, Result, replay
+
+__all__ = ["Capture", "Counts", "Result", "replay"]

@@ -1,0 +1,187 @@
+"""A replay from end to end: an embedded bus on endpoints of its own, a worker process, and the captures one by one."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import eacf.bundle
+from eacf.bus import EmbeddedBus, Peer
+from eacf.collector import Collector, collect
+from eacf.errors import CaptureError, SettingError
+from eacf.flow import Needs
+from eacf.replay.ledger import VERDICT_TIMEOUT_S, Counts, Gatherer, Ledger
+from eacf.replay.process import WorkerProcess
+from eacf.replay.publisher import Publisher
+from eacf.replay.record import RECORD_NEEDS, Record, RecordingCollector
+from eacf.verdict import Info
+from eacf.wire import ZEEK_TOPIC, verdict_topic
+
+Capture = str | Path | BinaryIO
+"""A path ("-": standard input) or a binary file; pcap or pcapng, gzip or not."""
+
+
+@dataclass
+class Result:
+    """What a replay found."""
+
+    infos: list[Info] = field(default_factory=list)
+    """A line of eacf.log for each flow, in the order in which they were settled; empty if not kept."""
+    counts: Counts = field(default_factory=Counts)
+    collected: Counter[str] = field(default_factory=Counter)
+    """The collector's counters, summed over the captures."""
+    unreadable: list[str] = field(default_factory=list)
+    """One message for each capture that could not be read at all."""
+    damaged: list[str] = field(default_factory=list)
+    """Names of captures that were read up to where they are damaged."""
+    model: str = ""
+    """Id of the bundle that the worker serves."""
+    worker: str = ""
+    needs: Needs = field(default_factory=Needs)
+    """What was collected, as the worker asked."""
+
+
+def replay(
+    captures: Capture | Iterable[Capture],
+    *,
+    bundle: Path | str | None = None,
+    flow_timeout_s: float = 0.0,
+    verdict_timeout_s: float = VERDICT_TIMEOUT_S,
+    record: Path | str | None = None,
+    on_info: Callable[[Info], None] | None = None,
+    keep: bool = True,
+    progress: Callable[[int], None] | None = None,
+) -> Result:
+    """Read captures, send their flows to a worker over ZeroMQ, and gather what it says.
+
+    `bundle`: the one that eacf ships where None. `flow_timeout_s`: a sample goes out so long after its first chunk at
+    the latest, in packet time; 0 (the default): when it is complete or its connection ends. `verdict_timeout_s`: a flow
+    without an answer for so long gets the reason "timeout". `record`: a file for the flows as messages. `on_info` is
+    called with each line as it is settled; with ``keep=False`` the result does not hold them. `progress` gets the
+    bytes of captures read so far, every so often.
+
+    Raises :class:`SettingError` (a capture or bundle that is not there, a number out of range), :class:`CaptureError`
+    (no capture could be read), :class:`BundleError`, and :class:`WorkerError` (the worker ended or hangs).
+    """
+    sources = _list(captures)
+    _check(sources, flow_timeout_s)
+    path = _bundle_path(bundle)
+    result = Result()
+
+    def settled(info: Info) -> None:
+        if keep:
+            result.infos.append(info)
+        if on_info is not None:
+            on_info(info)
+
+    ledger = Ledger(timeout_s=verdict_timeout_s)
+    result.counts = ledger.counts
+    with _sensor(path, ledger, settled) as (publisher, node):
+        hello = publisher.greet()
+        result.model, result.worker, result.needs = hello.model, hello.worker, hello.needs
+        with ExitStack() as stack:
+            out = None
+            if record is not None:
+                out = stack.enter_context(Record(record, reply_to=verdict_topic(node).decode(), sender=node))
+            done = 0
+            for source in sources:
+                done += _read(source, publisher, out, result, flow_timeout_s, done, progress)
+            publisher.drain()
+            if len(result.unreadable) == len(sources):
+                raise CaptureError("\n".join(result.unreadable))
+    return result
+
+
+@contextmanager
+def _sensor(bundle: Path, ledger: Ledger, on_info: Callable[[Info], None]) -> Iterator[tuple[Publisher, str]]:
+    """A bus, a worker on it, and our own place beside it; all gone afterwards. Yields also our node id."""
+    node = f"eacf-replay-{secrets.token_hex(6)}"
+    reply_to = verdict_topic(node)
+    # The verdicts' topic first: subscriptions travel in order, so a worker whose hello came knows of both.
+    with (
+        EmbeddedBus() as bus,
+        Peer(bus.endpoints, node, [reply_to, ZEEK_TOPIC], watch=True) as peer,
+        WorkerProcess(bundle, bus.endpoints) as process,
+    ):
+        yield Publisher(peer, process, ledger, reply_to=reply_to.decode(), on_info=on_info), node
+
+
+def _read(
+    source: Capture,
+    publisher: Publisher,
+    record: Record | None,
+    result: Result,
+    flow_timeout_s: float,
+    before: int,
+    progress: Callable[[int], None] | None,
+) -> int:
+    """One capture, through; returns its bytes. What is wrong with it goes into `result`."""
+    apart = record is not None and result.needs != RECORD_NEEDS
+    collector = (RecordingCollector if apart else Collector)(result.needs, flow_timeout_s=flow_timeout_s)
+    gatherer = Gatherer()
+    read = 0
+
+    def on_progress(count: int) -> None:
+        nonlocal read
+        read = count
+        publisher.pump(0.0)  # a long stretch without flows must not make answers look late
+        if progress is not None:
+            progress(before + count)
+
+    try:
+        for time_ns, sample, also in collect(source, collector=collector, progress=on_progress):
+            if record is not None and also == apart:
+                record.write(publisher.topic, sample)
+            if not also:
+                for batch in gatherer.add(time_ns, sample):
+                    publisher.publish(batch)
+    except CaptureError as error:
+        result.unreadable.append(str(error))
+    publisher.publish(gatherer.take())
+    counters = dict(collector.counters)
+    result.collected.update(counters)
+    if counters["damaged_files"]:
+        result.damaged.append(_name(source))
+    return read
+
+
+def _list(captures: Capture | Iterable[Capture]) -> list[Capture]:
+    if isinstance(captures, (str, Path)):
+        return [captures]
+    if hasattr(captures, "read"):  # a file can be iterated over, too
+        return [cast(BinaryIO, captures)]
+    return list(captures)
+
+
+def _name(source: Capture) -> str:
+    if isinstance(source, (str, Path)):
+        return "standard input" if str(source) == "-" else str(source)
+    return str(getattr(source, "name", "capture"))
+
+
+def _check(sources: list[Capture], flow_timeout_s: float) -> None:
+    """The operator's mistakes, before anything is started."""
+    if not sources:
+        raise SettingError("no capture given; name at least one file, or - for standard input")
+    if not flow_timeout_s >= 0:
+        raise SettingError(f"--flow-timeout {flow_timeout_s:g}: must be 0 (off) or a number of seconds above it")
+    for source in sources:
+        if isinstance(source, (str, Path)) and str(source) != "-":
+            if not Path(source).exists():
+                raise SettingError(f"{source}: no such file; name captures that exist, or - for standard input")
+            if Path(source).is_dir():
+                raise SettingError(f"{source}: is a folder; name the captures in it")
+
+
+def _bundle_path(bundle: Path | str | None) -> Path:
+    """Where the bundle lies; read here too, so that a bad one is told plainly and before a process is started."""
+    path = eacf.bundle.default_path() if bundle is None else Path(bundle)
+    if not path.exists():
+        raise SettingError(f"--bundle {path}: no such file; name a bundle (.eacf), or none for the one that eacf ships")
+    eacf.bundle.load(path)
+    return path.resolve()
