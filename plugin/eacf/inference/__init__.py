@@ -39,6 +39,11 @@ class Model:
         self._terms = np.exp(-np.arange(256) * (manifest.output.scale / manifest.temperature))
         self._rows = np.zeros((MAX_BATCH, *bundle.features.shape), np.uint8)
 
+    @property
+    def invoke_s(self) -> float:
+        """Seconds that the runtime took so far, its trial at the start included."""
+        return self._network.invoke_s
+
     def scores(self, samples: Sequence[Sample]) -> NDArray[np.float32]:
         """(n, labels), one more column last where the bundle has a background: calibrated probabilities.
 

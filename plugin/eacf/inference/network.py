@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,8 @@ class Network:
         """Raises BundleError where the model cannot be loaded or is not what the manifest says."""
         self._where = f"{bundle.source}: model.tflite"
         self.shape = bundle.features.shape
+        self.invoke_s = 0.0
+        """Time spent in the interpreter so far, for the worker's account."""
         try:
             self._interpreter = runtime.interpreter(model_content=bundle.model, num_threads=threads)
             self._check_size()
@@ -43,6 +46,7 @@ class Network:
 
     def invoke(self, rows: NDArray[np.uint8]) -> NDArray[Any]:
         """(n, *shape) uint8 to (n, outputs) int8 or uint8, for n up to MAX_BATCH."""
+        begun = time.perf_counter()
         interpreter = self._interpreter
         if len(rows) != self._batch:
             # About 5 us, which is why batches are not padded and no second interpreter is kept.
@@ -52,6 +56,7 @@ class Network:
         interpreter.set_tensor(self._input, rows)
         interpreter.invoke()
         answer: NDArray[Any] = interpreter.get_tensor(self._output)
+        self.invoke_s += time.perf_counter() - begun
         return answer
 
     def _check_size(self) -> None:
