@@ -29,7 +29,19 @@ from eacf.errors import BundleError
 from eacf.features import Features, from_spec
 from eacf.flow import Needs
 
-__all__ = ["Bundle", "Golden", "Manifest", "Member", "Scale", "default_path", "from_bytes", "golden", "load", "write"]
+__all__ = [
+    "Bundle",
+    "Golden",
+    "Manifest",
+    "Member",
+    "Scale",
+    "default_path",
+    "from_bytes",
+    "golden",
+    "load",
+    "read_file",
+    "write",
+]
 
 TFLITE_MAGIC = b"TFL3"  # file_identifier of tensorflow/compiler/mlir/lite/schema/schema.fbs, at byte 4 of a flatbuffer
 WRITTEN = ("format", "id", "members", "needs")
@@ -82,14 +94,18 @@ def default_path() -> Path:
 
 def load(path: str | Path) -> Bundle:
     """Read a bundle's file whole, then check it. Raises BundleError."""
+    return from_bytes(read_file(path), str(path))
+
+
+def read_file(path: str | Path) -> bytes:
+    """The bytes of a regular file, no more than a bundle may have and one. Raises BundleError."""
     try:
         if not stat.S_ISREG(Path(path).stat().st_mode):  # before it is opened: a pipe without a writer would block
             raise BundleError(f"{path}: is not a regular file; name a bundle's file (.eacf)")
         with Path(path).open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise BundleError(f"{path}: cannot be read ({error.strerror}); name a bundle's file (.eacf)") from error
-    return from_bytes(data, str(path))
 
 
 def from_bytes(data: bytes, source: str) -> Bundle:

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from eacf import bundle as bundles
 from eacf.bundle import Bundle
+from eacf.errors import SettingError
 from eacf.flow import Sample
+from eacf.inference import probing
 from eacf.inference.network import MAX_BATCH, Network
 from eacf.inference.runtime import choose
 from eacf.verdict import Verdict
@@ -29,7 +31,10 @@ class Model:
     """Package and version, as in ``ai-edge-litert 2.3.0``."""
 
     def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
-        """Raises BundleError if the model is not what the manifest says or cannot run, SettingError without runtime."""
+        """Raises BundleError if the model is not what the manifest says or cannot run, SettingError without
+        a runtime or threads."""
+        if threads < 1:
+            raise SettingError(f"threads is {threads}; allowed: 1 or more")
         runtime = choose()
         self.bundle, self.runtime = bundle, str(runtime)
         self._network = Network(bundle, runtime, threads)
@@ -94,9 +99,15 @@ class Model:
         return terms
 
 
-def load(path: str | Path, *, threads: int = 1) -> Model:
-    """Read a bundle, check it and make it ready to serve. Raises BundleError."""
-    return Model(bundles.load(path), threads=threads)
+def load(path: str | Path, *, threads: int = 1, probe: bool = False) -> Model:
+    """Read a bundle, check it and make it ready to serve. Raises BundleError.
+
+    `probe` has a process of its own try it first, for a worker that must outlive a model which crashes the runtime.
+    """
+    data = bundles.read_file(path)
+    if probe:
+        probing.probe(data, str(path))
+    return Model(bundles.from_bytes(data, str(path)), threads=threads)
 
 
 def _batches(samples: Sequence[Sample]) -> list[Sequence[Sample]]:

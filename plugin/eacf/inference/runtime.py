@@ -11,6 +11,8 @@ from importlib import import_module
 from operator import attrgetter
 from typing import Any
 
+import numpy as np
+
 from eacf.errors import SettingError
 
 CHOICES = (
@@ -19,6 +21,7 @@ CHOICES = (
     ("tensorflow", "tensorflow", "lite.Interpreter"),
 )
 """Name of the package, module, and where in it the class is; the first that can be imported serves."""
+NUMPY = int(np.__version__.partition(".")[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +41,12 @@ def choose() -> Runtime:
     """The first of CHOICES that is here. Raises SettingError if none is."""
     problems = []
     for package, module, place in CHOICES:
+        if package == "tflite-runtime" and NUMPY >= 2:
+            problems.append(f"{package}: needs numpy below 2")  # it can be imported, and fails once it is used
+            continue
         try:
             interpreter = attrgetter(place)(import_module(module))
-        except (ImportError, AttributeError) as error:  # AttributeError: made for another numpy
+        except (ImportError, AttributeError) as error:
             problems.append(f"{package}: {error}")
         else:
             return Runtime(package, str(sys.modules[module.partition(".")[0]].__version__), interpreter)
