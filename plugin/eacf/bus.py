@@ -79,7 +79,8 @@ class Peer:
         self._context = zmq.Context()
         try:
             self._pub = self._connect(zmq.XPUB if watch else zmq.PUB, endpoints.publish, "publish", send_hwm)
-            self._sub = self._connect(zmq.SUB, endpoints.subscribe, "subscribe", receive_hwm)
+            # A SUB would throw away what is on its way when its topic is unsubscribed.
+            self._sub = self._connect(zmq.XSUB, endpoints.subscribe, "subscribe", receive_hwm)
         except BusError:
             self._context.destroy(linger=0)
             raise
@@ -95,7 +96,7 @@ class Peer:
         socket.setsockopt(zmq.SNDHWM, hwm)
         socket.setsockopt(zmq.RCVHWM, hwm)
         socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)
-        if kind != zmq.SUB:
+        if kind != zmq.XSUB:
             socket.setsockopt(zmq.XPUB_NODROP, 1)  # full: EAGAIN, to be counted, and not a silent drop
         try:
             socket.connect(endpoint)
@@ -108,11 +109,11 @@ class Peer:
 
     def subscribe(self, topic: bytes) -> None:
         """Hear all topics that begin with this one."""
-        self._sub.setsockopt(zmq.SUBSCRIBE, topic)
+        self._sub.send(b"\1" + topic)
 
     def unsubscribe(self, topic: bytes) -> None:
         """Undo one :meth:`subscribe`; what is on its way is still received."""
-        self._sub.setsockopt(zmq.UNSUBSCRIBE, topic)
+        self._sub.send(b"\0" + topic)
 
     def send(self, topic: bytes, body: bytes) -> bool:
         """Publish; False, and counted in `unsent`, where the socket is full."""
@@ -137,13 +138,10 @@ class Peer:
     def subscriptions(self) -> list[tuple[bool, bytes]]:
         """What the bus's subscribers as a whole took up (True) and left (False) since the last call; needs `watch`."""
         changes: list[tuple[bool, bytes]] = []
-        try:
-            while self._watch:
-                told = self._pub.recv(zmq.DONTWAIT)
-                if told[:1] in (b"\0", b"\1"):
-                    changes.append((told[0] == 1, told[1:]))
-        except zmq.Again:
-            pass
+        while self._watch and int(self._pub.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+            told = self._pub.recv(zmq.DONTWAIT)
+            if told[:1] in (b"\0", b"\1"):
+                changes.append((told[0] == 1, told[1:]))
         return changes
 
     def wake_on(self, descriptor: int) -> None:

@@ -50,7 +50,7 @@ class Settings:
     send_messages: Annotated[int, Range("Messages on their way out; when full, the next is dropped.", 1, 100_000)] = (
         1000
     )
-    batch_flows: Annotated[int, Range("Flows in one run of the model at most.", 1, 256)] = 32
+    batch_flows: Annotated[int, Range("Flows in one run of the model at most.", 1, 32)] = 32
     verdict_hold_ms: Annotated[float, Range("Time for which verdicts wait for company in a rush.", 0, 1000)] = 2.0
     drain_s: Annotated[float, Range("Time to serve what is queued after SIGTERM; the rest is dropped.", 0, 600)] = 5.0
     threads: Annotated[int, Range("Threads of the model; a second one needs a core that idles.", 1, 64)] = 1

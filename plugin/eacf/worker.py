@@ -1,0 +1,193 @@
+"""The worker: a loop around the engine, with the bus on one side and signals on the other.
+
+SIGTERM (and SIGINT) ends it in order: it leaves its topic, so that Zeek sends no more, serves what is there, and goes;
+a second one ends it at once. SIGHUP reads the bundle again between two batches.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import logging
+import secrets
+import signal
+import socket
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Self
+
+from eacf import bundle, inference
+from eacf.bus import Endpoints, Peer
+from eacf.engine import Engine
+from eacf.errors import BundleError
+from eacf.metrics import serving
+from eacf.settings import Settings
+from eacf.status import process_facts
+from eacf.wire import CONTROL_REQUEST_TOPIC, ZEEK_TOPIC, flow_topic
+
+DRAIN_MESSAGES = 256
+"""Messages taken from the socket in one go; many times what a batch serves, so the socket is emptied at any load."""
+JOIN_WARN_S = 5.0
+"""A bus that does not show itself for so long is worth a line in the log."""
+QUIET_S = 0.1
+"""At the end: nothing has come for so long, so nothing is on its way."""
+LINGER_S = 1.0
+"""At the end: time for the last verdicts to leave the socket."""
+
+_log = logging.getLogger("eacf.worker")
+_clock = time.monotonic
+
+
+def run(settings: Settings) -> int:
+    """Serve until SIGTERM; 0. BundleError, BusError or SettingError where it cannot begin. For a main thread."""
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
+    path = settings.bundle or bundle.default_path()
+    model = inference.load(path, threads=settings.threads)
+    engine = Engine(
+        model,
+        worker=secrets.token_hex(6),
+        started=_clock(),
+        queue_flows=settings.queue_flows,
+        queue_bytes=settings.queue_megabytes * 1_000_000,
+        batch_flows=settings.batch_flows,
+        hold_s=settings.verdict_hold_ms / 1000,
+        process=process_facts,
+    )
+    gc.freeze()  # what is here now stays: the collector need not look at it again and again
+    endpoints = Endpoints(settings.subscribe_endpoint, settings.publish_endpoint)
+    peer = Peer(
+        endpoints,
+        f"eacf-worker-{engine.worker}",
+        [CONTROL_REQUEST_TOPIC, flow_topic(engine.worker)],
+        watch=True,
+        send_hwm=settings.send_messages,
+        receive_hwm=settings.receive_messages,
+    )
+    with peer, Signals() as signals, serving(settings.metrics_port, lambda: engine.status(_clock())):
+        peer.wake_on(signals.descriptor)
+        _log.info("worker %s serves bundle %s (%s) with %s", engine.worker, model.bundle.id, path, model.runtime)
+        _join(peer, engine, signals, endpoints)
+        while not signals.end:
+            if signals.reload:
+                signals.reload = False
+                reload(engine, path, settings.threads)
+            _wait(peer, engine)
+            signals.clear()
+            turn(peer, engine)
+        _log.info("ending: serving what is queued")
+        drain(peer, engine, settings.drain_s)
+        peer.close(LINGER_S)
+    _log.info("ended: %d flows in, %d verdicts out", engine.counts.flows, engine.counts.answered)
+    return 0
+
+
+def turn(peer: Peer, engine: Engine) -> int:
+    """Take what is there, serve one batch, send what is due. Returns how many messages were taken."""
+    now = _clock()
+    messages = peer.receive(DRAIN_MESSAGES)
+    for frames in messages:
+        engine.receive(frames, now)
+    if engine.queued:
+        engine.serve()
+    for added, topic in peer.subscriptions():
+        if added and ZEEK_TOPIC.startswith(topic):
+            engine.greet()  # a Zeek that we could not reach before now hears us
+    now = _clock()
+    for message in engine.due(now):
+        if not peer.send(message.topic, message.body):
+            engine.not_sent(message)
+    for line in engine.notices(now):
+        _log.warning("%s", line)
+    return len(messages)
+
+
+def reload(engine: Engine, path: Path, threads: int) -> None:
+    """Serve with the bundle that lies at `path` now; if it is bad, go on with the one in use."""
+    try:
+        model = inference.load(path, threads=threads)
+    except BundleError as error:
+        engine.keep()
+        _log.error("the bundle in use stays (%s): %s", engine.model.bundle.id, error)
+    else:
+        _log.info("bundle %s takes the place of %s", model.bundle.id, engine.model.bundle.id)
+        engine.swap(model)
+
+
+def drain(peer: Peer, engine: Engine, limit_s: float) -> None:
+    """Leave our topic, then serve what is queued and what was on its way, within `limit_s`; the rest is dropped."""
+    peer.unsubscribe(flow_topic(engine.worker))
+    until = _clock() + limit_s
+    quiet_at = _clock() + QUIET_S
+    while (now := _clock()) < until and (engine.queued or now < quiet_at):
+        if not engine.queued:
+            peer.wait(quiet_at - now)
+        if turn(peer, engine):
+            quiet_at = _clock() + QUIET_S
+    engine.abandon()
+    for message in engine.due(_clock(), everything=True):
+        if not peer.send(message.topic, message.body):
+            engine.not_sent(message)
+
+
+def _wait(peer: Peer, engine: Engine) -> None:
+    """Until a message comes or something is due; not at all where flows are queued."""
+    if not engine.queued:
+        deadline = engine.next_deadline()
+        peer.wait(None if deadline is None else deadline - _clock())
+
+
+def _join(peer: Peer, engine: Engine, signals: Signals, endpoints: Endpoints) -> None:
+    """Wait until the bus is there in both directions: our own subscription has come round to where we publish."""
+    own = flow_topic(engine.worker)
+    warn_at = _clock() + JOIN_WARN_S
+    while not signals.end:
+        for added, topic in peer.subscriptions():
+            if added and ZEEK_TOPIC.startswith(topic):
+                engine.greet()
+            if added and own.startswith(topic):
+                _log.info("on the bus at %s and %s", endpoints.subscribe, endpoints.publish)
+                return
+        peer.wait(max(0.0, warn_at - _clock()) if warn_at else None)
+        signals.clear()
+        if warn_at and _clock() >= warn_at:
+            _log.warning("no bus at %s and %s yet; waiting for it", endpoints.subscribe, endpoints.publish)
+            warn_at = 0.0
+
+
+class Signals:
+    """SIGTERM, SIGINT and SIGHUP as flags, and a descriptor that can be read once one has come."""
+
+    def __init__(self) -> None:
+        self.end = False
+        self.reload = False
+        self._reader, self._writer = socket.socketpair()
+        for each in (self._reader, self._writer):
+            each.setblocking(False)
+        self.descriptor = self._reader.fileno()
+
+    def clear(self) -> None:
+        """Make the descriptor wait for the next signal; to be called before the flags are looked at."""
+        with contextlib.suppress(BlockingIOError):
+            self._reader.recv(64)
+
+    def _handle(self, number: int, _: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            self.reload = True
+            return
+        self.end = True
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_DFL)
+
+    def __enter__(self) -> Self:
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        self._reader.close()
+        self._writer.close()
