@@ -115,8 +115,10 @@ def _on_stdout(as_json: bool) -> Iterator[Callable[[Info], None]]:
             yield log.write
     elif sys.stdout.isatty():
         table = Table()
-        yield table.add
-        table.show()
+        try:
+            yield table.add
+        finally:
+            table.show()  # after an error, too: what is known is worth seeing
     else:
         yield Lines().add
 

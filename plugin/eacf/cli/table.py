@@ -55,7 +55,7 @@ class Lines:
         if not self._begun:
             self._begun = True
             print(_plain(COLUMNS))
-        print(_plain(cells(info)))
+        print(_plain(cells(info)), flush=True)  # whoever reads along sees a line when it is known
 
 
 class Table:
@@ -73,7 +73,9 @@ class Table:
             self._more += 1
 
     def show(self) -> None:
-        """Print it on the terminal."""
+        """Print it on the terminal; nothing where there is no row."""
+        if not self._infos:
+            return
         from rich import box
         from rich.console import Console
         from rich.table import Table as RichTable

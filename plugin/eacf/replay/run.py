@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -87,10 +88,10 @@ def replay(
         with ExitStack() as stack:
             out = None
             if record is not None:
-                out = stack.enter_context(Record(record, reply_to=verdict_topic(node).decode(), sender=node))
-            done = 0
+                out = stack.enter_context(_record(record, verdict_topic(node).decode(), node))
+            reader = _Reader(publisher, out, result, flow_timeout_s, progress)
             for source in sources:
-                done += _read(source, publisher, out, result, flow_timeout_s, done, progress)
+                reader.read(source)
             publisher.drain()
             if len(result.unreadable) == len(sources):
                 raise CaptureError("\n".join(result.unreadable))
@@ -111,43 +112,70 @@ def _sensor(bundle: Path, ledger: Ledger, on_info: Callable[[Info], None]) -> It
         yield Publisher(peer, process, ledger, reply_to=reply_to.decode(), on_info=on_info), node
 
 
-def _read(
-    source: Capture,
-    publisher: Publisher,
-    record: Record | None,
-    result: Result,
-    flow_timeout_s: float,
-    before: int,
-    progress: Callable[[int], None] | None,
-) -> int:
-    """One capture, through; returns its bytes. What is wrong with it goes into `result`."""
-    apart = record is not None and result.needs != RECORD_NEEDS
-    collector = (RecordingCollector if apart else Collector)(result.needs, flow_timeout_s=flow_timeout_s)
-    gatherer = Gatherer()
-    read = 0
+class _Reader:
+    """Reads captures, one after the other, into a publisher; what is wrong with one goes into the result."""
 
-    def on_progress(count: int) -> None:
-        nonlocal read
-        read = count
-        publisher.pump(0.0)  # a long stretch without flows must not make answers look late
-        if progress is not None:
-            progress(before + count)
+    def __init__(
+        self,
+        publisher: Publisher,
+        record: Record | None,
+        result: Result,
+        flow_timeout_s: float,
+        progress: Callable[[int], None] | None,
+    ) -> None:
+        self._publisher = publisher
+        self._record = record
+        self._result = result
+        self._flow_timeout_s = flow_timeout_s
+        self._progress = progress
+        self._gatherer = Gatherer()
+        self._before = 0  # bytes of the captures read before
+        self._here = 0  # bytes of this one
+        self._live = False
 
+    def read(self, source: Capture) -> None:
+        """One capture, through."""
+        result, record = self._result, self._record
+        apart = record is not None and result.needs != RECORD_NEEDS
+        collector = (RecordingCollector if apart else Collector)(result.needs, flow_timeout_s=self._flow_timeout_s)
+        self._before, self._here = self._before + self._here, 0
+        self._live = isinstance(source, (str, Path)) and str(source) == "-"
+        try:
+            for time_ns, sample, also in collect(self._file(source), collector=collector, progress=self._on_block):
+                if record is not None and also == apart:
+                    record.write(self._publisher.topic, sample)
+                if not also:
+                    for batch in self._gatherer.add(time_ns, sample):
+                        self._publisher.publish(batch)
+        except CaptureError as error:
+            result.unreadable.append(str(error))
+        self._publisher.publish(self._gatherer.take())
+        result.collected.update(dict(collector.counters))
+        if collector.counters.damaged_files:
+            result.damaged.append(_name(source))
+
+    def _file(self, source: Capture) -> Capture:
+        """Standard input unbuffered, to see what a `tcpdump -w -` has written so far, not blocks."""
+        if self._live:
+            return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
+        return source
+
+    def _on_block(self, count: int) -> None:
+        """The next block may be long in coming: nothing waits for it, and a live one is answered up to here."""
+        self._here = count
+        self._publisher.publish(self._gatherer.take())
+        if self._live:
+            self._publisher.drain()
+        self._publisher.pump(0.0)
+        if self._progress is not None:
+            self._progress(self._before + count)
+
+
+def _record(path: Path | str, reply_to: str, node: str) -> Record:
     try:
-        for time_ns, sample, also in collect(source, collector=collector, progress=on_progress):
-            if record is not None and also == apart:
-                record.write(publisher.topic, sample)
-            if not also:
-                for batch in gatherer.add(time_ns, sample):
-                    publisher.publish(batch)
-    except CaptureError as error:
-        result.unreadable.append(str(error))
-    publisher.publish(gatherer.take())
-    counters = dict(collector.counters)
-    result.collected.update(counters)
-    if counters["damaged_files"]:
-        result.damaged.append(_name(source))
-    return read
+        return Record(path, reply_to=reply_to, sender=node)
+    except OSError as error:
+        raise SettingError(f"--record {path}: {error.strerror}; name a file that can be written") from error
 
 
 def _list(captures: Capture | Iterable[Capture]) -> list[Capture]:
