@@ -23,7 +23,7 @@ from eacf.features.bins import Edges
 from eacf.flow import Chunk, Needs, Sample
 
 ABSENT = -(1 << 38)
-"""Stands for a value that a sample does not have; a number at or below it, which no connection has, counts as absent."""
+"""Stands for a value that a sample does not have; a number at or below it, which no flow has, counts as absent."""
 MOST = 1 << 38
 SPAN = 1 << 40  # more than any value spans, so that one sorted array holds the edges of all positions
 MAX_VALUES = 256
