@@ -37,7 +37,6 @@ class Site:
     """Bytes of an answer's headers."""
     write: int
     """How much its server writes at once."""
-    identity: int
     tickets: int
     tls12_share: float
     seed: int
@@ -149,19 +148,21 @@ LABEL_MAP: dict[str, str] = {f".{app}.example": app for app in APPS}
 BACKGROUND = "background"
 
 HEADERS: dict[str, tuple[tuple[int, int], ...]] = {
-    "web-page": ((335, 365), (472, 500), (592, 622)),
-    "video": ((525, 555), (690, 735), (800, 860)),
-    "chat": ((212, 236), (410, 430), (640, 668)),
+    "web-page": ((340, 362), (486, 510), (620, 640)),
+    "video": ((534, 556), (700, 735), (800, 860)),
+    "chat": ((238, 256), (422, 440), (664, 684)),
     "mail-sync": ((160, 280),),
-    "code-fetch": ((172, 190), (246, 262), (300, 316)),
-    "api-polling": ((130, 152), (272, 292), (440, 458)),
-    "bulk-upload": ((196, 208), (380, 398), (566, 584)),
+    "code-fetch": ((170, 186), (306, 320), (765, 780)),
+    "api-polling": ((130, 150), (268, 286), (450, 466)),
+    "bulk-upload": ((206, 218), (386, 402), (586, 600)),
     "dns-over-https": ((190, 420),),
     BACKGROUND: ((100, 900),),
 }
 """Bytes of usual request headers, as the common clients of each application send them; a site has one of the ranges.
 
 The ranges of different applications lie between each other, so that no mean tells them apart."""
+UNUSUAL_SHARE = 0.04
+"""Sites whose clients are none of the common ones: their headers may be of any size."""
 H2_SHARE = {"web-page": 0.7, "video": 0.5, "api-polling": 0.5, "dns-over-https": 1.0}
 
 
@@ -176,10 +177,9 @@ def site(app: str, seed: int) -> Site:
         domain,
         hosts,
         rng.random() < H2_SHARE.get(app, 0.0),
-        rng.randint(*rng.choice(HEADERS[app])),
+        rng.randint(*(HEADERS[BACKGROUND][0] if rng.random() < UNUSUAL_SHARE else rng.choice(HEADERS[app]))),
         rng.randint(60, 320),
         rng.choice((1370, 4096, 8192, 16_384)),
-        rng.randrange(12),
         rng.choice((0, 1, 2, 2)),
         rng.choice((0.1, 0.3, 0.6)),
         seed,

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eacf.errors import SettingError
-from eacf_trainer.testbed import apps, packets, path, tls
+from eacf_trainer.testbed import apps, packets, path, pki, tls
 
 START_S = 1_767_225_600
 """When captures begin unless told otherwise: 2026-01-01, UTC."""
-SITES_PER_APP = 6
+SITES_PER_APP = 16
 RESUMED_SHARE = 0.25
 NAMELESS_SHARE = 0.02
 IPV6_SHARE = 0.2
@@ -92,7 +92,7 @@ class Maker:
         self._cut = cut_bytes
         base = random.Random(f"sites {sites}").randrange(10**6) * 1000
         self._sites = {
-            app: [apps.site(app, base + number) for number in range(SITES_PER_APP * 4)]
+            app: [apps.site(app, base + number) for number in range(SITES_PER_APP * 12)]
             for app in (*apps.APPS, apps.BACKGROUND)
         }
         for app, known in self._sites.items():  # each capture meets some of them
@@ -107,7 +107,7 @@ class Maker:
         version: tls.Version = "1.2" if rng.random() < site.tls12_share else "1.3"
         alpn = "h2" if site.h2 else rng.choice(("http/1.1", ""))
         name = None if rng.random() < NAMELESS_SHARE else host
-        peer = tls.Peer(version, alpn, name, site.identity, site.tickets)
+        peer = tls.Peer(version, alpn, name, random.Random(host).randrange(pki.IDENTITIES), site.tickets)
         session, resumed = None, False
         kept = self._sessions.get((host, version))
         if kept is not None and name and kept[1] == peer and rng.random() < RESUMED_SHARE:
@@ -136,13 +136,24 @@ class Maker:
             self._sessions[host, version] = (fresh, peer)
         flow = packets.Flow.draw(rng, rng.random() < IPV6_SHARE, 993 if app == "mail-sync" else 443, site.seed)
         truth = Truth(
-            app, str(flow.orig), flow.orig_p, str(flow.resp), flow.resp_p, now, name, version, resumed, tuple(wire.records)
+            app,
+            str(flow.orig),
+            flow.orig_p,
+            str(flow.resp),
+            flow.resp_p,
+            now,
+            name,
+            version,
+            resumed,
+            tuple(wire.records),
         )
         return truth, flow.packets(stream.segments)
 
     def _turns(self, site: apps.Site, app: str) -> apps.Turns:
         turns = (apps.APPS.get(app) or apps.background)(site, self.rng)
-        if site.h2:  # the client's preface goes out with its first request, the server's settings before its first answer
+        if (
+            site.h2
+        ):  # the client's preface goes out with its first request, the server's settings before its first answer
             first = next(turns)
             yield apps.Turn(True, [self.rng.choice(apps.PREFACES), *first.sizes], 0.0)
             yield apps.Turn(False, [self.rng.choice((31, 37, 50, 62))], 0.001)
@@ -166,5 +177,3 @@ class Wire:
             if kind == APPLICATION_DATA:
                 self.records.append(length if is_orig else -length)
             offset += 5 + length
-
-

@@ -42,7 +42,9 @@ class Flow:
         client, server = rng.randrange(1, 250), 1 + site % 60_000
         orig_p, first = rng.randrange(32_768, 60_999), (rng.getrandbits(32), rng.getrandbits(32))
         if v6:
-            return cls(IPv6Address(f"2001:db8::{client:x}"), orig_p, IPv6Address(f"2001:db8:1::{server:x}"), port, *first)
+            return cls(
+                IPv6Address(f"2001:db8::{client:x}"), orig_p, IPv6Address(f"2001:db8:1::{server:x}"), port, *first
+            )
         orig, resp = IPv4Address(f"198.18.0.{client}"), IPv4Address((198 << 24) + (19 << 16) + server)
         return cls(orig, orig_p, resp, port, *first)
 
@@ -60,7 +62,12 @@ class Flow:
 
 
 def frame(
-    source: IPv4Address | IPv6Address, target: IPv4Address | IPv6Address, protocol: int, head: bytes, body: bytes, out: bool
+    source: IPv4Address | IPv6Address,
+    target: IPv4Address | IPv6Address,
+    protocol: int,
+    head: bytes,
+    body: bytes,
+    out: bool,
 ) -> bytes:
     """Ethernet, IP, then `head` with its checksum filled in (TCP's or UDP's place for it), then `body`."""
     place = 16 if protocol == socket.IPPROTO_TCP else 6

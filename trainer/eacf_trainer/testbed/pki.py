@@ -50,9 +50,7 @@ def _chain(identity: int) -> bytes:
     if identity % 4:
         issuer = rsa.generate_private_key(65_537, 2048)
         certificates.append(_certificate(issuer, "intermediate.example", rng.randrange(1, 20), rng))
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return pem + b"".join(each.public_bytes(serialization.Encoding.PEM) for each in certificates)
 
 
