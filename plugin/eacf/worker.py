@@ -1,7 +1,7 @@
 """The worker: a loop around the engine, with the bus on one side and signals on the other.
 
 SIGTERM (and SIGINT) ends it in order: it leaves its topic, so that Zeek sends no more, serves what is there, and goes;
-a second one ends it at once. SIGHUP reads the bundle again between two batches.
+a second one ends it at once. SIGHUP reads the bundle again; the change is made between two batches.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ import secrets
 import signal
 import socket
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
+from threading import Thread
 from types import FrameType
 from typing import Self
 
@@ -68,11 +71,10 @@ def run(settings: Settings) -> int:
         peer.wake_on(signals.descriptor)
         _log.info("worker %s serves bundle %s (%s) with %s", engine.worker, model.bundle.id, path, model.runtime)
         _join(peer, engine, signals, endpoints)
+        reloader = Reloader(engine, path, settings.threads, signals.wake)
         while not signals.end:
-            if signals.reload:
-                signals.reload = False
-                reload(engine, path, settings.threads)
-            _wait(peer, engine)
+            reloader.step(signals)
+            _wait(peer, engine, None)
             signals.clear()
             turn(peer, engine)
         _log.info("ending: serving what is queued")
@@ -102,26 +104,13 @@ def turn(peer: Peer, engine: Engine) -> int:
     return len(messages)
 
 
-def reload(engine: Engine, path: Path, threads: int) -> None:
-    """Serve with the bundle that lies at `path` now; if it is bad, go on with the one in use."""
-    try:
-        model = inference.load(path, threads=threads)
-    except BundleError as error:
-        engine.keep()
-        _log.error("the bundle in use stays (%s): %s", engine.model.bundle.id, error)
-    else:
-        _log.info("bundle %s takes the place of %s", model.bundle.id, engine.model.bundle.id)
-        engine.swap(model)
-
-
 def drain(peer: Peer, engine: Engine, limit_s: float) -> None:
     """Leave our topic, then serve what is queued and what was on its way, within `limit_s`; the rest is dropped."""
     peer.unsubscribe(flow_topic(engine.worker))
     until = _clock() + limit_s
     quiet_at = _clock() + QUIET_S
     while (now := _clock()) < until and (engine.queued or now < quiet_at):
-        if not engine.queued:
-            peer.wait(quiet_at - now)
+        _wait(peer, engine, quiet_at)
         if turn(peer, engine):
             quiet_at = _clock() + QUIET_S
     engine.abandon()
@@ -130,11 +119,11 @@ def drain(peer: Peer, engine: Engine, limit_s: float) -> None:
             engine.not_sent(message)
 
 
-def _wait(peer: Peer, engine: Engine) -> None:
-    """Until a message comes or something is due; not at all where flows are queued."""
+def _wait(peer: Peer, engine: Engine, until: float | None) -> None:
+    """Until a message comes, something is due, or it is `until`; not at all where flows are queued."""
     if not engine.queued:
-        deadline = engine.next_deadline()
-        peer.wait(None if deadline is None else deadline - _clock())
+        times = [time for time in (until, engine.next_deadline()) if time is not None]
+        peer.wait(min(times) - _clock() if times else None)
 
 
 def _join(peer: Peer, engine: Engine, signals: Signals, endpoints: Endpoints) -> None:
@@ -155,6 +144,47 @@ def _join(peer: Peer, engine: Engine, signals: Signals, endpoints: Endpoints) ->
             warn_at = 0.0
 
 
+class Reloader:
+    """Reads the bundle again in a thread of its own, where it spends its time waiting for the process that tries the
+    bundle first; the model takes its place between two batches. If it is bad, the one in use stays."""
+
+    def __init__(self, engine: Engine, path: Path, threads: int, wake: Callable[[], None]) -> None:
+        self._engine = engine
+        self._path = path
+        self._threads = threads
+        self._wake = wake
+        self._loading: Future[inference.Model] | None = None
+
+    def step(self, signals: Signals) -> None:
+        """Start what was asked for, one at a time, and take what is ready."""
+        if self._loading is not None and self._loading.done():
+            self._take(self._loading)
+            self._loading = None
+        if signals.reload and self._loading is None:
+            signals.reload = False
+            self._loading = Future()
+            Thread(target=self._load, args=(self._loading,), name="eacf-reload", daemon=True).start()
+
+    def _load(self, loading: Future[inference.Model]) -> None:
+        try:
+            loading.set_result(inference.load(self._path, threads=self._threads, probe=True))
+        except BundleError as error:
+            loading.set_exception(error)
+        finally:
+            loading.cancel()  # without effect unless a bug of ours came up, which then ends the worker
+            self._wake()
+
+    def _take(self, loading: Future[inference.Model]) -> None:
+        try:
+            model = loading.result()
+        except BundleError as error:
+            self._engine.keep()
+            _log.error("the bundle in use stays (%s): %s", self._engine.model.bundle.id, error)
+        else:
+            _log.info("bundle %s takes the place of %s", model.bundle.id, self._engine.model.bundle.id)
+            self._engine.swap(model)
+
+
 class Signals:
     """SIGTERM, SIGINT and SIGHUP as flags, and a descriptor that can be read once one has come."""
 
@@ -170,6 +200,11 @@ class Signals:
         """Make the descriptor wait for the next signal; to be called before the flags are looked at."""
         with contextlib.suppress(BlockingIOError):
             self._reader.recv(64)
+
+    def wake(self) -> None:
+        """Make the descriptor readable; for other threads."""
+        with contextlib.suppress(OSError):  # full: readable already; closed: nobody waits any more
+            self._writer.send(b"\0")
 
     def _handle(self, number: int, _: FrameType | None) -> None:
         if number == signal.SIGHUP:
