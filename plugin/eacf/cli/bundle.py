@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eacf.errors import SettingError
+from eacf.logs import tsv_string
 
 if TYPE_CHECKING:
     from eacf.bundle import Bundle
@@ -42,7 +43,7 @@ def run_show(options: argparse.Namespace) -> int:
         raise SettingError(f"{path}: no such file; name a bundle (.eacf)")
     bundle = eacf.bundle.load(path)
     if options.json:
-        print(json.dumps(bundle.manifest.document, indent=2, ensure_ascii=False))
+        print(json.dumps(bundle.manifest.document, indent=2))
         return 0
     rows = list(_rows(bundle))
     width = max(len(name) for name, _ in rows)
@@ -78,7 +79,7 @@ def _rows(bundle: Bundle) -> Iterator[tuple[str, str]]:
         ("made with", manifest.libraries),
     ):
         if table:
-            yield name, ", ".join(f"{key} {_short(value)}" for key, value in table.items())
+            yield name, ", ".join(f"{tsv_string(key)} {_short(value)}" for key, value in table.items())
 
 
 def _features(bundle: Bundle) -> str:
@@ -88,9 +89,9 @@ def _features(bundle: Bundle) -> str:
 
 
 def _short(value: object) -> str:
-    """A manifest's value on one line; what is nested is left to --json."""
+    """A value of a table that nobody checks, on one line; what is nested is left to --json."""
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, dict | list):
         return f"({len(value)}, see --json)"
-    return str(value)
+    return tsv_string(str(value))

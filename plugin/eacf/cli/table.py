@@ -82,12 +82,14 @@ class Table:
         from rich.text import Text
 
         table = RichTable(box=box.SIMPLE_HEAD)
-        for name in COLUMNS:
-            numeric = name == "confidence"
-            table.add_column(name, justify="right" if numeric else "left", overflow="fold" if numeric else "ellipsis")
+        for name in ("originator", "responder", "label"):
+            table.add_column(name, no_wrap=True)
+        table.add_column("conf.", justify="right", no_wrap=True)
+        table.add_column("server name", overflow="fold")  # the one to give way on a narrow terminal
         for info in sorted(self._infos, key=lambda each: each.ts_ns):
-            style = "" if info.label is not None else "dim"
-            table.add_row(*(Text(cell) for cell in cells(info)), style=style)
+            *ends, label, confidence, server_name, reason = cells(info)
+            row = (*ends, label if info.label is not None else f"({reason})", confidence, server_name)
+            table.add_row(*map(Text, row), style="" if info.label is not None else "dim")
         console = Console()
         console.print(table)
         if self._more:

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eacf.errors import SettingError
+
 if TYPE_CHECKING:
     from eacf.settings import Resolved
 
@@ -86,15 +88,18 @@ def _resolve(options: argparse.Namespace) -> Resolved:
 
 def run_worker(options: argparse.Namespace) -> int:
     """Serve until SIGTERM."""
-    settings = _resolve(options).settings
+    resolved = _resolve(options)
+    bundle = resolved.settings.bundle
+    if bundle is not None and not bundle.exists():
+        raise SettingError(f"{resolved.origins['bundle']}: {bundle}: no such file; name a bundle (.eacf)")
     from eacf.worker import run
 
-    return run(settings)
+    return run(resolved.settings)
 
 
 def run_config(options: argparse.Namespace) -> int:
     """Print the settings as a worker would take them."""
-    rows = [(key, None if value is None else value, origin) for key, value, origin in _resolve(options).rows()]
+    rows = list(_resolve(options).rows())
     if options.json:
         print(json.dumps({key: {"value": value, "origin": origin} for key, value, origin in rows}, default=str))
         return 0
@@ -108,6 +113,8 @@ def run_config(options: argparse.Namespace) -> int:
 
 def run_status(options: argparse.Namespace) -> int:
     """Ask, and print each answer; 1 where nobody answered."""
+    if not options.timeout > 0:
+        raise SettingError(f"--timeout {options.timeout:g}: must be a number of seconds above 0")
     settings = _resolve(options).settings
     from eacf.bus import Endpoints
     from eacf.status import ask, render
