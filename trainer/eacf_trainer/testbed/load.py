@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from ipaddress import IPv4Address
+from itertools import pairwise
 
 from eacf.flow import Chunk, Sample
 from eacf_trainer.testbed.capture import START_S
@@ -32,7 +33,7 @@ def _sample(rng: random.Random, number: int, payload_bytes: int, chunks: int, re
         payload=rng.randbytes(payload_bytes),
         chunks=[
             Chunk(end - start, rng.random() < 0.3, rng.randrange(10**8) if start else 0)
-            for start, end in zip(edges, edges[1:], strict=False)
+            for start, end in pairwise(edges)
         ]
         if payload_bytes and chunks
         else [],
