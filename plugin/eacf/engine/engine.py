@@ -160,7 +160,9 @@ class Engine:
     def _take(self) -> Iterator[tuple[float, Flows]]:
         """Decoded messages off the queue: one, or as many as make a batch together."""
         room = self._batch_flows
-        while (flows := self._queue.next_flows()) is not None and (flows <= room or room == self._batch_flows):
+        while (flows := self._queue.next_flows()) is not None:
+            if max(1, flows) > room and room < self._batch_flows:
+                return
             entry = self._queue.take()
             message = self._decode(entry)
             if message is not None:
