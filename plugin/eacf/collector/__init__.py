@@ -58,7 +58,7 @@ def _read(
 ) -> Iterator[Collected]:
     capture = Capture(file, name, collector.table.limits, collector.counters)
     for batch in capture.batches():
-        collector.feed_batch(batch.link, batch.buffer, batch.rows)
+        collector.feed_batch(batch)
         yield from collector.take()
         if progress is not None:
             progress(capture.consumed)

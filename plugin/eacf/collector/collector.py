@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from struct import Struct
-
 from eacf.collector.connection import ACK, CONTROL, SYN
+from eacf.collector.files import Batch
 from eacf.collector.ip import Packets
 from eacf.collector.limits import Counters, Limits
 from eacf.collector.link import EN10MB
 from eacf.collector.reassembly import ESTABLISHED
+from eacf.collector.screen import COMMON_BYTES
 from eacf.collector.table import Collected, Table
 from eacf.flow import Needs
-
-# Ethernet, IPv4 without options, TCP: EtherType, version and header length, total length, fragment field, protocol,
-# addresses and ports, sequence numbers, data offset, flags.
-_COMMON = Struct(">12xHBxH2xHxB2x12sIIBB")
-_COMMON_BYTES = 54
 
 
 class Collector:
@@ -39,45 +33,54 @@ class Collector:
 
     def feed(self, time_s: float, data: bytes, *, link: int = EN10MB, wire_bytes: int | None = None) -> None:
         """One packet, captured at `time_s` (seconds since the epoch), `wire_bytes` long before it was cut."""
-        length = len(data)
-        self.feed_batch(link, data, [(time_s, 0, length, length if wire_bytes is None else wire_bytes)])
+        self.counters.packets += 1
+        self._look(max(self.table.network_time, time_s), time_s, link, data, wire_bytes or len(data))
 
-    def feed_batch(self, link: int, buffer: bytes, rows: Sequence[tuple[float, int, int, int]]) -> None:
-        """Packets that lie in `buffer`: rows of (time, where, bytes captured, bytes on the wire)."""
+    def feed_batch(self, batch: Batch) -> None:
+        """Packets of one block of a file."""
         table = self.table
+        buffer, link = batch.buffer, batch.link
+        self.counters.packets += len(batch.times)
+        latest = float(batch.times.max())
+        if link != EN10MB or len(buffer) < COMMON_BYTES:
+            columns = (column.tolist() for column in batch[2:])
+            for time, at, captured, wire in zip(*columns, strict=True):
+                self._look(max(table.network_time, time), time, link, buffer[at : at + captured], wire)
+            return
         ends = table.ends
-        unpack = _COMMON.unpack_from
-        counters = self.counters
-        counters.packets += len(rows)
-        for time, at, captured, wire in rows:
-            if time > table.network_time:
-                table.network_time = time
-            if table.network_time >= table.next_timer:
+        for now, time, at, captured, wire, common, seq, ack, flags, begin, stop, length in table.screen.rows(
+            batch, table.network_time
+        ):
+            if not common:
+                self._look(now, time, link, buffer[at : at + captured], wire)
+                continue
+            table.network_time = now
+            if now >= table.next_timer:
                 table.expire()
-            if link == EN10MB and captured >= _COMMON_BYTES:
-                kind, version, total, fragment, protocol, key, seq, ack, offset, flags = unpack(buffer, at)
-                if kind == 0x0800 and version == 0x45 and protocol == 6 and not fragment & 0x3FFF:
-                    end = ends.get(key)
-                    if end is not None and not flags & CONTROL and end.conn.idle:
-                        end.conn.last_time = time
-                        continue
-                    header = (offset >> 4) * 4
-                    begin = at + 34 + header
-                    stop = at + 14 + total
-                    if 20 <= header <= total - 20 and begin <= at + captured and total + 14 <= wire:
-                        table.now = time
-                        length = stop - begin
-                        data = buffer[begin : min(stop, at + captured)]
-                        if end is None or flags & SYN:
-                            table.segment(key, flags, seq, ack, data, length)
-                        elif end.state == end.peer.state == ESTABLISHED and flags & (CONTROL | ACK) == ACK:
-                            end.conn.established(end, seq, ack, data, length)
-                        else:
-                            end.conn.process(end, flags, seq, ack, data, length)
-                        continue
-            if captured and wire:
-                table.now = time
-                self.packets.links.frame(link, buffer[at : at + captured], wire)
+            key = buffer[at + 26 : at + 38]
+            end = ends.get(key)
+            table.now = time
+            if end is None or flags & SYN:
+                table.segment(key, flags, seq, ack, buffer[begin:stop], length)
+            elif end.conn.idle and not flags & CONTROL:
+                end.conn.last_time = time
+            elif end.state == end.peer.state == ESTABLISHED and flags & (CONTROL | ACK) == ACK:
+                end.conn.established(end, seq, ack, buffer[begin:stop], length)
+            else:
+                end.conn.process(end, flags, seq, ack, buffer[begin:stop], length)
+        table.network_time = max(table.network_time, latest)
+        if table.network_time >= table.next_timer:
+            table.expire()
+
+    def _look(self, now: float, time: float, link: int, data: bytes, wire: int) -> None:
+        """A packet that is not of the common kind."""
+        table = self.table
+        table.network_time = now
+        if now >= table.next_timer:
+            table.expire()
+        if data and wire:
+            table.now = time
+            self.packets.links.frame(link, data, wire)
 
     def finish(self) -> None:
         """The capture is over: what is open goes out."""

@@ -27,14 +27,18 @@ from eacf.collector.ssl import Analyzer
 if TYPE_CHECKING:
     from eacf.collector.table import Table
 
+DELIVERY_OVERHEAD = 200
+"""Bytes that a delivery costs beside its data at most: a chunk, a record, list entries."""
 TLS_FIRST_BYTES = (0x16, 0x15, 0x80)
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
 CONTROL = FIN | SYN | RST
 
+SEEN = (2, 1)  # by is_orig
+BOTH_SEEN = 3
+TURNED = (0, 2, 1, 3)  # the same when originator and responder change places
 TOO_LARGE_SEQ_DELTA = 1048576
 SIMPLE_BYTES = 1 << 30
-SIMPLE_START = (1 << 32) - (1 << 31)
-"""Sequence numbers that begin below this and have advanced less than SIMPLE_BYTES need no thought of wrapping."""
+"""A side that sent less has relative numbers that the low 32 bits tell alone."""
 IGNORED_VIOLATION_BYTES = 10 * 1024  # Zeek: DPD::ignore_violations_after
 
 # Zeek: init-bare.zeek, in seconds.
@@ -58,6 +62,7 @@ class Connection:
         "close_deferred",
         "first_seen",
         "handover",
+        "held",
         "idle",
         "inactivity_timeout",
         "is_active",
@@ -89,7 +94,7 @@ class Connection:
         self.orig.peer = self.resp
         self.resp.peer = self.orig
         self.is_partial = False
-        self.first_seen = [False, False]  # by is_orig (Zeek: first_packet_seen)
+        self.first_seen = 0  # of SEEN, originator's and responder's bit (Zeek: first_packet_seen)
         self.only_synack = False  # nothing yet but SYN-ACKs of the originator (Zeek: history "H")
         self.is_active = True
         self.close_deferred = False
@@ -97,6 +102,7 @@ class Connection:
         self.timers_cancelled = False
         self.removed = False
         self.idle = False
+        self.held = 0  # bytes delivered while not idle, for the account of memory
         self.matcher: Matcher | None = Matcher()
         self.handover: Handover | None = None
         self.stream: Stream | None = None
@@ -113,10 +119,12 @@ class Connection:
         peer = end.peer
         now = self.table.now
         is_orig = end.is_orig  # as the packet came; it stays so below even if the connection is turned round
-        if not self.first_seen[is_orig]:
+        if not self.first_seen & SEEN[is_orig]:
             self._set_partial(is_orig, flags)
         segment = length
         if flags & CONTROL:
+            if self.idle:
+                self.table.screen.remove(self)
             segment = (0 if flags & RST else length) + (flags & SYN > 0) + (flags & FIN)
         past = (seq + segment) & 0xFFFFFFFF
         self._init_endpoint(end, flags, seq, past)
@@ -142,8 +150,8 @@ class Connection:
         closing = self._update_state(end, peer, is_orig, seq, length, flags)
         if flags & ACK:
             peer.ack_received(rel_ack)
-        if not self.first_seen[is_orig]:
-            self.first_seen[is_orig] = True
+        if not self.first_seen & SEEN[is_orig]:
+            self.first_seen |= SEEN[is_orig]
             if self.matcher is not None:
                 self.matcher.first_packet(is_orig)
         if length and rel >= 0 and not flags & RST and len(data) >= length:
@@ -156,25 +164,27 @@ class Connection:
     def established(self, end: Endpoint, seq: int, ack: int, data: bytes, length: int) -> None:
         """As `process`, for the common segment: no control flags, both sides established, no wrap of numbers near."""
         peer = end.peer
-        start, peer_start = end.start_seq, peer.start_seq
-        rel, rel_ack, last = seq - start, ack - peer_start, end.last_seq - start
-        if not (
-            0 < rel < SIMPLE_BYTES
-            and 0 < rel_ack < SIMPLE_BYTES
-            and 0 <= last < SIMPLE_BYTES
-            and 0 <= peer.ack_seq - peer_start < SIMPLE_BYTES
-            and self.first_seen[0]
-            and self.first_seen[1]
-            and start < SIMPLE_START
+        rel = (seq - end.start_seq) & 0xFFFFFFFF
+        last = (end.last_seq - end.start_seq) & 0xFFFFFFFF
+        rel_ack = (ack - peer.start_seq) & 0xFFFFFFFF
+        acked = (peer.ack_seq - peer.start_seq) & 0xFFFFFFFF
+        if (
+            rel > SIMPLE_BYTES
+            or last > SIMPLE_BYTES
+            or rel_ack > SIMPLE_BYTES
+            or acked > SIMPLE_BYTES
+            or self.first_seen != BOTH_SEEN
         ):
             self.process(end, ACK, seq, ack, data, length)
             return
         self.only_synack = False
         self.last_time = self.table.now
-        if ack > peer.ack_seq:
+        if rel_ack > acked:
+            if ack < peer.ack_seq:
+                peer.ack_wraps += 1
             peer.ack_seq = ack
         if rel + length > last:
-            end.last_seq = seq + length
+            end.advance_last((seq + length) & 0xFFFFFFFF)
         if rel_ack > peer.trimmed:
             if rel_ack > peer.delivered:
                 peer.ack_received(rel_ack)
@@ -209,20 +219,20 @@ class Connection:
 
     def _history(self, end: Endpoint, flags: int, length: int) -> None:
         """A connection that begins with SYN-ACK is turned round by the traffic after it (Zeek: CheckHistory)."""
-        if not any(self.first_seen):
+        if not self.first_seen:
             self.only_synack = flags & (CONTROL | ACK) == SYN | ACK and self.orig is end
         elif self.only_synack and not (flags & (CONTROL | ACK) == SYN | ACK and end.is_orig):
             self.only_synack = False
             if not flags & CONTROL and (length or flags & ACK):
                 self.flip()
-                self.first_seen[True] = True
+                self.first_seen |= SEEN[True]
 
     def flip(self) -> None:
         """Originator and responder change places (Zeek: Connection::FlipRoles)."""
         self.orig, self.resp = self.resp, self.orig
         self.orig.is_orig, self.resp.is_orig = True, False
         self.keys = self.keys[::-1]
-        self.first_seen.reverse()
+        self.first_seen = TURNED[self.first_seen]
         self.is_partial = False
 
     def _update_ack(self, end: Endpoint, ack: int) -> None:
@@ -271,7 +281,7 @@ class Connection:
                     self.is_partial = False
                     self.flip()
                     self.set_state(peer, ESTABLISHED)
-                    self.first_seen[True] = True
+                    self.first_seen |= SEEN[True]
                 if peer.state == SYN_SENT:
                     self.set_state(peer, ESTABLISHED)
                 self.set_state(end, ESTABLISHED)
@@ -287,7 +297,7 @@ class Connection:
             elif flags & ACK and peer.state == ESTABLISHED:
                 self.set_state(end, ESTABLISHED)
                 self.is_partial = False
-                self.first_seen[is_orig] = True
+                self.first_seen |= SEEN[is_orig]
             else:
                 self.set_state(end, PARTIAL)
         return closing
@@ -365,23 +375,35 @@ class Connection:
 
     def deliver(self, end: Endpoint, data: bytes) -> None:
         """In-order data of one side."""
+        table = self.table
         is_orig = end.is_orig
-        analyzer, stream, matcher = self.analyzer, self.stream, self.matcher
-        if analyzer is not None and not self.is_partial:
-            self._analyze(analyzer, is_orig, data)
-        if stream is not None:
-            self._stream(stream, is_orig, data)
-        if matcher is not None:
-            if matcher.is_fresh() and data[0] not in TLS_FIRST_BYTES:
-                self.handover = Handover()
-            client, server = matcher.deliver(is_orig, data)
-            if client or server:
-                self._recognised(matcher, client)
-            if matcher.closed:
-                self.matcher = None
-                self.table.settle(self)
+        if self.analyzer is not None and not self.is_partial:
+            self._analyze(self.analyzer, is_orig, data)
+        stream = self.stream
+        if stream is not None and stream.deliver(is_orig, data, table.network_time):
+            table.stream_progress(self, stream)
+        if self.matcher is not None:
+            self._match(self.matcher, is_orig, data)
         if self.handover is not None and not self.is_partial:
             self._hand_over(self.handover, is_orig, data)
+        if not self.idle:
+            if not self.held:
+                table.gathering[self.serial] = self
+            size = len(data) + DELIVERY_OVERHEAD
+            self.held += size
+            table.gathered_bytes += size
+            if table.gathered_bytes > table.limits.gathered_bytes:
+                table.shed()
+
+    def _match(self, matcher: Matcher, is_orig: bool, data: bytes) -> None:
+        if not matcher.chunks and data[0] not in TLS_FIRST_BYTES:
+            self.handover = Handover()
+        client, server = matcher.deliver(is_orig, data)
+        if client or server:
+            self._recognised(matcher, client)
+        if matcher.closed:
+            self.matcher = None
+            self.table.settle(self)
 
     def undelivered(self, end: Endpoint, length: int) -> None:
         """Data of one side that will never be seen."""
@@ -414,7 +436,7 @@ class Connection:
         if not self.tls:
             self.tls = True
             table.counters.tls_connections += 1
-        chunks = matcher.chunks or []
+        chunks = matcher.chunks
         if not self.analyzed:
             table.attach_analyzer(self)
             for is_orig, data in chunks:
@@ -424,9 +446,9 @@ class Connection:
                     self._analyze(self.analyzer, is_orig, data)
         if client and table.attach_stream(self):
             for is_orig, data in chunks:
-                if self.stream is None:
-                    break
-                self._stream(self.stream, is_orig, data)
+                stream = self.stream
+                if stream is not None and stream.deliver(is_orig, data, table.network_time):
+                    table.stream_progress(self, stream)
 
     def _analyze(self, analyzer: Analyzer, is_orig: bool, data: bytes) -> None:
         analyzer.deliver(is_orig, data)
@@ -440,12 +462,6 @@ class Connection:
             self.table.records_complete(self)
         elif analyzer.dead:
             self.table.settle(self)
-
-    def _stream(self, stream: Stream, is_orig: bool, data: bytes) -> None:
-        if stream.deliver(is_orig, data, self.table.network_time):
-            self.table.first_chunk(self, stream)
-        if stream.complete:
-            self.table.stream_complete(self)
 
     def is_small(self) -> bool:
         """Whether Zeek would drop an analyzer at a violation (frameworks/analyzer/dpd.zeek)."""

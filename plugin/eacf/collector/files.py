@@ -7,9 +7,12 @@ ones cut off), then a double of seconds.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from struct import Struct, error
 from typing import BinaryIO, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from eacf.collector.limits import Counters, Limits
 from eacf.errors import CaptureError
@@ -19,21 +22,41 @@ BLOCK_BYTES = 1 << 20
 
 MICROSECONDS, NANOSECONDS, MODIFIED = 0xA1B2C3D4, 0xA1B23C4D, 0xA1B2CD34
 """Magic numbers; the last is of an old patched libpcap with eight more bytes before each packet."""
-SECTION_HEADER = 0x0A0D0D0A
-BYTE_ORDER_MAGIC = 0x1A2B3C4D
+SECTION_HEADER = b"\x0a\x0d\x0d\x0a"
+BYTE_ORDER_MAGIC = b"\x4d\x3c\x2b\x1a"
+"""In little-endian sections."""
 INTERFACE, PACKET, SIMPLE_PACKET, ENHANCED_PACKET = 1, 2, 3, 6
+PACKET_BLOCKS = (PACKET, SIMPLE_PACKET, ENHANCED_PACKET)
+LATEST_SECONDS = 9_000_000_000
+"""Later times are taken for this (year 2255): nanoseconds of all times and gaps must fit 64 bits."""
 GZIP_MAGIC = b"\x1f\x8b"
 
 OPTION_END, OPTION_TSRESOL, OPTION_TSOFFSET = 0, 9, 14
 
 
 class Batch(NamedTuple):
-    """Packets of one block."""
+    """Packets of one block, one entry each in the arrays."""
 
     link: int
     buffer: bytes
-    rows: list[tuple[float, int, int, int]]
-    """(time in seconds, where the packet begins in `buffer`, bytes captured, bytes on the wire)."""
+    times: NDArray[np.float64]
+    """Seconds since the epoch."""
+    begins: NDArray[np.int64]
+    """Where the packet begins in `buffer`."""
+    captured: NDArray[np.int64]
+    """Bytes there."""
+    wire: NDArray[np.int64]
+    """Bytes before the capture cut it."""
+
+    @classmethod
+    def of(cls, link: int, buffer: bytes, rows: Sequence[tuple[float, int, int, int]]) -> Batch:
+        """From rows of (time, begin, captured, wire)."""
+        times, begins, captured, wire = zip(*rows, strict=True)
+        return cls(link, buffer, np.array(times), _integers(begins), _integers(captured), _integers(wire))
+
+
+def _integers(values: Sequence[int]) -> NDArray[np.int64]:
+    return np.array(values, np.int64)
 
 
 class Source(Protocol):
@@ -99,7 +122,7 @@ class Capture:
             if number in (MICROSECONDS, NANOSECONDS, MODIFIED):
                 yield from self._pcap(order, number)
                 break
-            if number == SECTION_HEADER:
+            if self._magic == SECTION_HEADER:
                 yield from self._pcapng()
                 break
         else:
@@ -129,30 +152,33 @@ class Capture:
         link &= 0x03FFFFFF
         if not 0 < snap <= 0x7FFFFFFF:
             snap = 0x7FFFFFFF
-        header = Struct(order + "IIII")
+        header = np.dtype(order + "u4")
         skip = 24 if magic == MODIFIED else 16
         divisor = 1000 if magic == NANOSECONDS else 1
+        length_of = Struct(order + "I").unpack_from
         at = 24
-        unpack, longest = header.unpack_from, self._limits.packet_bytes
         while True:
             buffer = self._buffer
-            rows = []
+            offsets: list[int] = []
+            add = offsets.append
             last = len(buffer) - skip
             while at <= last:
-                seconds, fraction, captured, wire = unpack(buffer, at)
-                begin = at + skip
-                if captured > longest:
-                    break
-                at = begin + captured
-                if at > last + skip:
-                    at = begin - skip
-                    break
-                if divisor != 1:
-                    fraction //= divisor
-                rows.append((seconds + fraction / 1e6, begin, captured if captured < snap else snap, wire))
-            if rows:
-                yield Batch(link, buffer, rows)
-            if at <= last and unpack(buffer, at)[2] > longest:
+                add(at)
+                at += skip + length_of(buffer, at + 8)[0]
+            if offsets and at > len(buffer):
+                at = offsets.pop()  # the last packet goes on in the next block, or is damaged
+            if offsets:
+                heads = np.frombuffer(buffer, np.uint8)[np.array(offsets)[:, None] + np.arange(16)].view(header)
+                captured = heads[:, 2].astype(np.int64)
+                yield Batch(
+                    link,
+                    buffer,
+                    heads[:, 0] + heads[:, 1] // divisor / 1e6,
+                    np.array(offsets) + skip,
+                    np.minimum(captured, snap),
+                    heads[:, 3].astype(np.int64),
+                )
+            if at <= last and length_of(buffer, at + 8)[0] > self._limits.packet_bytes:
                 self._damage()
                 return
             self._buffer = buffer[at:]
@@ -165,51 +191,38 @@ class Capture:
             self._buffer += data
 
     def _pcapng(self) -> Iterator[Batch]:
-        order = "<"
-        interfaces: list[_Interface] = []
+        section = _Section("<")
         while self._need(12):
-            if self._buffer[:4] == b"\x0a\x0d\x0d\x0a":
-                order = "<" if self._buffer[8:12] == b"\x4d\x3c\x2b\x1a" else ">"
-                interfaces = []
-            words = Struct(order + "II")
-            rows: list[tuple[float, int, int, int]] = []
-            link = -1
-            at = 0
-            bad = False
             buffer = self._buffer
-            while len(buffer) - at >= 12:
-                kind, length = words.unpack_from(buffer, at)
-                if kind == SECTION_HEADER and at:
-                    break
-                if length < 12 or length % 4 or length > self._limits.packet_bytes:
-                    bad = True
-                    break
-                if len(buffer) - at < length:
+            rows: list[tuple[float, int, int, int]] = []
+            link, at, sound = -1, 0, True
+            while sound and len(buffer) - at >= 12:
+                if buffer[at : at + 4] == SECTION_HEADER:
+                    section = _Section("<" if buffer[at + 8 : at + 12] == BYTE_ORDER_MAGIC else ">")
+                kind, length = section.block.unpack_from(buffer, at)
+                sound = 12 <= length <= self._limits.packet_bytes and length % 4 == 0
+                if not sound or len(buffer) - at < length:
                     break
                 try:
                     if kind == INTERFACE:
-                        if len(interfaces) < self._limits.interfaces:
-                            interfaces.append(_Interface(order, buffer[at + 8 : at + length - 4]))
-                    elif kind in (ENHANCED_PACKET, PACKET, SIMPLE_PACKET):
-                        row = _packet(order, kind, buffer, at, length, interfaces)
-                        if row is None:
-                            self._counters.dropped_interfaces += 1
-                        else:
-                            if row[0] != link:
-                                if rows:
-                                    yield Batch(link, buffer, rows)
-                                rows, link = [], row[0]
-                            rows.append(row[1])
+                        section.add_interface(buffer[at + 8 : at + length - 4], self._limits.interfaces)
+                    elif kind in PACKET_BLOCKS:
+                        found, row = section.packet(kind, buffer, at, length)
+                        if found != link and rows:
+                            yield Batch.of(link, buffer, rows)
+                            rows = []
+                        link = found
+                        rows.append(row)
                 except error:
-                    bad = True
-                    break
+                    sound = False
+                except LookupError:
+                    self._counters.dropped_interfaces += 1
                 at += length
             if rows:
-                yield Batch(link, buffer, rows)
-            if bad:
-                self._damage()
-                return
+                yield Batch.of(link, buffer, rows)
             self._buffer = buffer[at:]
+            if not sound:
+                break
             if not at:
                 data = self._source.read(BLOCK_BYTES)
                 if not data:
@@ -256,28 +269,38 @@ class _Interface:
             at += 4 + length + -length % 4
 
 
-def _packet(
-    order: str, kind: int, buffer: bytes, at: int, length: int, interfaces: list[_Interface]
-) -> tuple[int, tuple[float, int, int, int]] | None:
-    """Link type and row of a packet block; None where its interface is not known."""
-    number = high = low = 0
-    if kind == ENHANCED_PACKET:
-        number, high, low, captured, wire = Struct(order + "IIIII").unpack_from(buffer, at + 8)
+class _Section:
+    """A section of a pcapng file: its byte order and its interfaces."""
+
+    def __init__(self, order: str) -> None:
+        self._order = order
+        self._interfaces: list[_Interface] = []
+        self.block = Struct(order + "II")
+        self._enhanced = Struct(order + "IIIII")
+        self._old = Struct(order + "H2xIIII")
+        self._simple = Struct(order + "I")
+
+    def add_interface(self, body: bytes, limit: int) -> None:
+        if len(self._interfaces) < limit:
+            self._interfaces.append(_Interface(self._order, body))
+
+    def packet(self, kind: int, buffer: bytes, at: int, length: int) -> tuple[int, tuple[float, int, int, int]]:
+        """Link type and row of a packet block; IndexError where its interface is not known, struct.error if it is cut."""
+        number = high = low = 0
         begin = at + 28
-    elif kind == PACKET:
-        number, high, low, captured, wire = Struct(order + "H2xIIII").unpack_from(buffer, at + 8)
-        begin = at + 28
-    else:
-        (wire,) = Struct(order + "I").unpack_from(buffer, at + 8)
-        begin = at + 12
-        captured = wire
-    if number >= len(interfaces):
-        return None
-    interface = interfaces[number]
-    captured = min(captured, interface.snap, at + length - 4 - begin)
-    if captured < 0:
-        raise error("packet block too short")
-    ticks = high << 32 | low
-    seconds, rest = divmod(ticks, interface.per_second)
-    micros = rest * 1_000_000 // interface.per_second
-    return interface.link, (seconds + interface.offset + micros / 1e6, begin, captured, wire)
+        if kind == ENHANCED_PACKET:
+            number, high, low, captured, wire = self._enhanced.unpack_from(buffer, at + 8)
+        elif kind == PACKET:
+            number, high, low, captured, wire = self._old.unpack_from(buffer, at + 8)
+        else:
+            (wire,) = self._simple.unpack_from(buffer, at + 8)
+            begin = at + 12
+            captured = wire
+        interface = self._interfaces[number]
+        captured = min(captured, interface.snap, at + length - 4 - begin)
+        if captured < 0:
+            raise error("packet block too short")
+        seconds, rest = divmod(high << 32 | low, interface.per_second)
+        seconds = min(max(seconds + interface.offset, 0), LATEST_SECONDS)
+        micros = rest * 1_000_000 // interface.per_second
+        return interface.link, (seconds + micros / 1e6, begin, captured, wire)

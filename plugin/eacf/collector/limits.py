@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 class Limits:
     """What the collector will hold at most. Where a limit is met, the policy stands beside it."""
 
-    connections: int = 262_144
+    connections: int = 131_072
     """Connections tracked; a new one then pushes out the oldest, whose sample goes out as if it had ended."""
     endpoint_buffer_bytes: int = 10 * 1024 * 1024
     """Out-of-order data of one side; more, and that side is delivered no further
@@ -19,15 +19,16 @@ class Limits:
     """Out-of-order pieces of one side; same policy."""
     buffer_bytes: int = 256 * 1024 * 1024
     """Out-of-order data of all connections, 256 bytes added for each piece; same policy for the side at hand."""
+    gathered_bytes: int = 256 * 1024 * 1024
+    """Data delivered to connections whose samples are not complete, 200 bytes added for each delivery; more, and the
+    oldest of them send what they have."""
     handshake_bytes: int = 262_144
     """Of one handshake message held until it is whole; longer, and the connection's TLS analysis ends."""
-    record_bytes: int = 65_535 + 5
-    """Of one record held until it is whole (all that a length field can say)."""
     fragmented_packets: int = 4_096
     """IP packets being put together; a new one then pushes out the oldest."""
     fragment_bytes: int = 32 * 1024 * 1024
     """Fragments held in all; same policy."""
-    records: int = 8_192
+    records: int = 4_096
     """Record lengths in one sample; the sample is complete then."""
     tunnel_depth: int = 4
     """Packets within packets; deeper ones are dropped (Zeek: Tunnel::max_depth)."""

@@ -25,6 +25,11 @@ BLOCK_OVERHEAD = 256
 """Bytes that a piece of data costs beside itself, for the account of memory."""
 
 
+NO_STARTS: list[int] = []
+NO_BLOCKS: list[bytes] = []
+"""Shared by all sides that have no block, which is nearly all; never added to."""
+
+
 def seq_delta(a: int, b: int) -> int:
     """``a - b`` in the 32-bit sequence space, negative if `a` is before `b`."""
     delta = (a - b) & 0xFFFFFFFF
@@ -72,8 +77,8 @@ class Endpoint:
         self.delivered = 1  # relative number of the next byte to deliver (Zeek: last_reassem_seq)
         self.trimmed = 1  # acknowledged up to here (Zeek: trim_seq)
         self.unacked = 0  # end of the last delivered block, acknowledged or not
-        self.starts: list[int] = []  # of the blocks that wait for a hole to be filled, ascending
-        self.blocks: list[bytes] = []
+        self.starts: list[int] = NO_STARTS  # of the blocks that wait for a hole to be filled, ascending
+        self.blocks: list[bytes] = NO_BLOCKS
         self.block_bytes = 0
         self.skip = False  # deliver nothing more (Zeek: skip_deliveries)
         self.had_gap = False
@@ -155,6 +160,8 @@ class Endpoint:
 
     def _insert(self, seq: int, data: bytes) -> None:
         """Keep those parts of `data` that no block holds yet."""
+        if not self.starts:
+            self.starts, self.blocks = [], []
         starts, blocks = self.starts, self.blocks
         end = seq + len(data)
         at = bisect_left(starts, seq)
@@ -223,7 +230,7 @@ class Endpoint:
         """Forget what waits."""
         if self.starts:
             self.conn.table.buffered(-self.block_bytes - BLOCK_OVERHEAD * len(self.blocks))
-            self.starts, self.blocks, self.block_bytes = [], [], 0
+            self.starts, self.blocks, self.block_bytes = NO_STARTS, NO_BLOCKS, 0
 
     def ack_received(self, seq: int) -> None:
         """The peer acknowledged up to relative number `seq` (Zeek: AckReceived, DataBlockList::Trim)."""

@@ -24,53 +24,46 @@ BUFFER_CHUNKS = 100
 class Matcher:
     """Holds the first deliveries of a connection until they are recognised or too many."""
 
-    __slots__ = ("_able", "_bytes", "_heads", "chunks", "client_seen", "closed", "server_seen")
+    __slots__ = ("_bytes", "_client", "_server", "chunks", "client_able", "closed", "server_able")
 
     def __init__(self) -> None:
-        self.chunks: list[tuple[bool, bytes]] | None = []  # in order; an empty one is a gap
+        self.chunks: list[tuple[bool, bytes]] = []  # in order; an empty one is a gap
         self._bytes = 0
-        self._heads = [b"", b""]
-        self._able = [False, False]  # whether the headers of the first packet, responder's and originator's, were seen
-        self.client_seen = self.server_seen = False
+        self._client = self._server = b""  # first bytes of either side
+        self.client_able = self.server_able = False  # may a signature match there, now and later?
         self.closed = False
-
-    def is_fresh(self) -> bool:
-        """Whether nothing was delivered yet."""
-        return not self.chunks
 
     def first_packet(self, is_orig: bool) -> None:
         """The first packet of a side came. Where Zeek misses it (a handshake without its SYN) nothing matches there.
 
         The signatures ask for TCP, and a matcher made later has no header to ask (Zeek: CheckPIA_FirstPacket).
         """
-        self._able[is_orig] = True
+        if is_orig:
+            self.client_able = True
+        else:
+            self.server_able = True
 
     def deliver(self, is_orig: bool, data: bytes) -> tuple[bool, bool]:
-        """Take a delivery. Returns whether (client, server) signature matched with it for the first time."""
-        chunks = self.chunks
-        assert chunks is not None
-        chunks.append((is_orig, data))
+        """Take a delivery. Returns whether the (client's, server's) signature matched with it."""
+        self.chunks.append((is_orig, data))
         self._bytes += len(data)
         client = server = False
-        head = self._heads[is_orig]
         if is_orig:
-            if self._able[1] and not self.client_seen and len(head) < CLIENT_BYTES:
-                head += data[:CLIENT_BYTES]
-                self._heads[1] = head
-                client = self.client_seen = CLIENT.match(head) is not None
-        elif self._able[0] and not self.server_seen and len(head) < SERVER_BYTES:
-            head += data[:SERVER_BYTES]
-            self._heads[0] = head
-            server = self.server_seen = SERVER.match(head) is not None
+            if self.client_able:
+                self._client += data[:CLIENT_BYTES]
+                client = CLIENT.match(self._client) is not None
+                self.client_able = len(self._client) < CLIENT_BYTES
+        elif self.server_able:
+            self._server += data[:SERVER_BYTES]
+            server = SERVER.match(self._server) is not None
+            self.server_able = len(self._server) < SERVER_BYTES and not server
         self._check()
         return client, server
 
     def gap(self, is_orig: bool) -> None:
-        assert self.chunks is not None
         self.chunks.append((is_orig, b""))
         self._check()
 
     def _check(self) -> None:
-        assert self.chunks is not None
         if self._bytes > BUFFER_BYTES or len(self.chunks) > BUFFER_CHUNKS:
             self.closed = True

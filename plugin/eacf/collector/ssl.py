@@ -6,7 +6,7 @@ sample depends on it. Key exchanges are passed over by their length.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from eacf.tls import (
     ALERT,
@@ -23,6 +23,9 @@ from eacf.tls import (
     Malformed,
     host_names,
 )
+
+if TYPE_CHECKING:
+    from eacf.collector.connection import Connection
 
 PORTS = frozenset((443, 563, 585, 614, 636, 989, 990, 992, 993, 995, 5223))
 """Zeek: ssl_ports of scripts/base/protocols/ssl/main.zeek; here the analyzer runs without a signature."""
@@ -55,10 +58,10 @@ class Analyzer:
     """Takes deliveries; appends to `records`, sets `server_name`; `dead` once Zeek's would have given up."""
 
     __slots__ = (
+        "_conn",
         "_encrypted",
         "_flipped",
         "_flows",
-        "_small",
         "_version",
         "dead",
         "dropped",
@@ -70,8 +73,8 @@ class Analyzer:
         "server_name",
     )
 
-    def __init__(self, small: Callable[[], bool], handshake_bytes: int) -> None:
-        self._small = small
+    def __init__(self, conn: Connection, handshake_bytes: int) -> None:
+        self._conn = conn
         self._flows = (_Flow(), _Flow())  # responder's, originator's
         self._encrypted = [False, False]
         self._flipped = False
@@ -158,7 +161,7 @@ class Analyzer:
 
     def _violation(self) -> None:
         """Zeek drops an analyzer at a violation while the connection is small (frameworks/analyzer/dpd.zeek)."""
-        if self._small():
+        if self._conn.is_small():
             self.dead = True
 
     def _is_tls13(self) -> bool:

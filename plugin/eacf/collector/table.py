@@ -8,7 +8,7 @@ a double, since Zeek's are, and gaps must round as Zeek's do.
 from __future__ import annotations
 
 from hashlib import blake2b
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
@@ -25,8 +25,9 @@ from eacf.collector.connection import (
     Connection,
 )
 from eacf.collector.limits import Counters, Limits
-from eacf.collector.reassembly import INACTIVE, RESET, SYN_ACK_SENT, SYN_SENT, Endpoint
+from eacf.collector.reassembly import ESTABLISHED, INACTIVE, PARTIAL, RESET, SYN_ACK_SENT, SYN_SENT, Endpoint
 from eacf.collector.samples import DEFAULT_RECORDS, Stream
+from eacf.collector.screen import Screen
 from eacf.collector.ssl import PORTS, Analyzer
 from eacf.flow import Address, Chunk, Needs, Sample
 
@@ -34,6 +35,9 @@ LIKELY_SERVER_PORTS = PORTS | {21, 22, 25, 53, 79, 80, 81, 88, 135, 139, 143, 38
 LIKELY_SERVER_PORTS |= {3128, 3268, 3389, 5222, 5269, 5432, 6379, 6666, 6667, 6668, 6669, 8000, 8080, 8888, 20000}
 """Zeek: likely_server_ports, as filled by the scripts under base/; says which side answers where no SYN was seen."""
 
+TIMERS_PER_CONNECTION, TIMERS_SPARE = 8, 1024
+"""Timers in the queue at most, beside which those of connections that are over are thrown out; a connection has 7."""
+OPEN = (PARTIAL, ESTABLISHED)
 MAX_TIMERS = 300
 """Timers run before a packet at most (Zeek: max_timer_expires)."""
 
@@ -87,7 +91,10 @@ class Table:
         self.timers: list[tuple[float, int, int, Connection]] = []
         self.next_timer = float("inf")
         self.now = self.network_time = 0.0
+        self.screen = Screen()
         self.buffer_bytes = 0
+        self.gathering: dict[int, Connection] = {}  # those that hold anything, in the order in which they began to
+        self.gathered_bytes = 0
         self.ready: list[Collected] = []
         self._serial = 0
         self._timer_serial = 0
@@ -112,11 +119,9 @@ class Table:
             self.remove(next(iter(self.open.values())))
         source, destination = key[-4:-2], key[-2:]
         flip = False
-        if (not flags & SYN or flags & ACK) and int.from_bytes(source, "big") in LIKELY_SERVER_PORTS:
-            if int.from_bytes(destination, "big") in LIKELY_SERVER_PORTS:
-                flip = not flags & SYN and source < destination
-            else:
-                flip = True
+        if flags & (SYN | ACK) != SYN and int.from_bytes(source, "big") in LIKELY_SERVER_PORTS:
+            both = int.from_bytes(destination, "big") in LIKELY_SERVER_PORTS
+            flip = not both or (not flags & SYN and source < destination)
         other = reverse(key)
         self._serial += 1
         conn = Connection(self, (other, key) if flip else (key, other), self.now, self._serial)
@@ -124,7 +129,8 @@ class Table:
         self.open[conn.serial] = conn
         self.ends[conn.keys[1]] = conn.resp
         self.ends[conn.keys[0]] = conn.orig
-        self.arm(self.now + conn.inactivity_timeout, conn, INACTIVITY)
+        if flip or flags & (SYN | ACK) != SYN:  # else the timer of the attempt comes first, and arms this one
+            self.arm(self.now + conn.inactivity_timeout, conn, INACTIVITY)
         if int.from_bytes(conn.keys[1][-4:-2], "big") in PORTS:
             self.attach_analyzer(conn)
         return self.ends[key]
@@ -139,9 +145,14 @@ class Table:
             end = self.ends.get(key)
             if end is not None and end.conn is conn:
                 del self.ends[key]
+        self.screen.remove(conn)
         self._emit(conn)
+        self._release(conn)
         conn.orig.drop_blocks()
         conn.resp.drop_blocks()
+        # No circles of references, so that memory is free at once and not when Python next looks for them.
+        del conn.orig.peer, conn.resp.peer, conn.orig, conn.resp
+        conn.matcher = conn.analyzer = conn.stream = conn.handover = None
 
     def finish(self) -> None:
         """The capture is over: what is open goes out, oldest first."""
@@ -153,9 +164,14 @@ class Table:
     # Timers
 
     def arm(self, when: float, conn: Connection, kind: int) -> None:
+        timers = self.timers
+        if len(timers) > TIMERS_PER_CONNECTION * len(self.open) + TIMERS_SPARE:
+            # Timers of connections that are gone would wait for their time; it may never come.
+            timers[:] = [timer for timer in timers if not timer[3].removed]
+            heapify(timers)
         self._timer_serial += 1
-        heappush(self.timers, (when, self._timer_serial, kind, conn))
-        self.next_timer = self.timers[0][0]
+        heappush(timers, (when, self._timer_serial, kind, conn))
+        self.next_timer = timers[0][0]
 
     def expire(self) -> None:
         """Run the timers that are due at `network_time`."""
@@ -178,7 +194,7 @@ class Table:
         elif conn.timers_cancelled:
             return
         elif kind == INACTIVITY:
-            due = conn.last_time + conn.inactivity_timeout
+            due = self.screen.last_time(conn) + conn.inactivity_timeout
             if due <= self.network_time:
                 self.remove(conn)
             else:
@@ -188,6 +204,8 @@ class Table:
         elif kind == ATTEMPT:
             if conn.orig.state in (SYN_SENT, SYN_ACK_SENT) and conn.resp.state == INACTIVE:
                 self.remove(conn)
+            else:
+                self.arm(self.screen.last_time(conn) + conn.inactivity_timeout, conn, INACTIVITY)
         elif kind == EXPIRE:
             self._session_timer(conn)
 
@@ -213,7 +231,7 @@ class Table:
         self.buffer_bytes += change
 
     def attach_analyzer(self, conn: Connection) -> None:
-        conn.analyzer = Analyzer(conn.is_small, self.limits.handshake_bytes)
+        conn.analyzer = Analyzer(conn, self.limits.handshake_bytes)
         conn.analyzed = True
 
     def attach_stream(self, conn: Connection) -> bool:
@@ -222,15 +240,35 @@ class Table:
         conn.stream = Stream(self.stream_needs, self.limits.records)
         return True
 
-    def first_chunk(self, conn: Connection, stream: Stream) -> None:
-        if self.flow_timeout_s > 0:
+    def stream_progress(self, conn: Connection, stream: Stream) -> None:
+        """The sample of `conn` has its first chunk, or is complete."""
+        if stream.complete:
+            self.stream_complete(conn)
+        elif self.flow_timeout_s > 0:
             stream.deadline = self.network_time + self.flow_timeout_s
             self.arm(stream.deadline, conn, DEADLINE)
+
+    def shed(self) -> None:
+        """Too much is gathered: the oldest that gather send what they have."""
+        while self.gathered_bytes > self.limits.gathered_bytes:
+            oldest = next(iter(self.gathering.values()))
+            self.counters.cut_samples += 1
+            oldest.matcher = oldest.handover = None
+            self._emit(oldest)
+            self.settle(oldest)
+
+    def _release(self, conn: Connection) -> None:
+        if self.gathering.pop(conn.serial, None) is not None:
+            self.gathered_bytes -= conn.held
+            conn.held = 0
 
     def stream_complete(self, conn: Connection) -> None:
         """The stream's sample is whole, or will never be."""
         stream, conn.stream = conn.stream, None
         if stream is not None and stream.seen:
+            if len(stream.records) > self.limits.records:
+                del stream.records[self.limits.records :]
+                self.counters.cut_samples += 1
             self._put(conn, bytes(stream.payload), stream.chunks, stream.records, self.stream_also)
         self.settle(conn)
 
@@ -285,6 +323,9 @@ class Table:
         if conn.analyzer is not None and not conn.records_done:
             return
         conn.idle = True
+        if conn.orig.state in OPEN and conn.resp.state in OPEN:
+            self.screen.add(conn)
+        self._release(conn)
         conn.analyzer = None
         for end in (conn.orig, conn.resp):
             end.drop_blocks()
