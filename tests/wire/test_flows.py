@@ -125,7 +125,8 @@ def test_a_changed_byte_is_the_same_to_both(samples: list[Sample], data: st.Data
 def test_every_byte_of_a_head_and_a_tail_changed() -> None:
     """Each byte that is not payload set to each of a few values, and each cut, in one and in many samples."""
     sample = replace(SAMPLE, payload=b"ab")
-    for body in (encode_flow("t", sample), encode_flows("t", [sample, sample])):
+    nameless = replace(sample, server_name=None)
+    for body in (encode_flow("t", sample), encode_flow("t", nameless), encode_flows("t", [sample, nameless])):
         for at in range(len(body)):
             for value in {0, 1, 2, 3, 5, 0x0E, 0x7F, 0x80, 0xFF, body[at] ^ 1, body[at] + 1 & 0xFF}:
                 both(body[:at] + bytes((value,)) + body[at + 1 :])
@@ -247,6 +248,32 @@ def test_the_fullest_lawful_message_is_taken() -> None:
     message = decode_message(body)
     assert isinstance(message, Flows)
     assert message.samples[31] == sample
+
+
+def test_lengths_that_only_a_careless_reader_takes() -> None:
+    """Longer than needed, or more bytes than the fast way reads: right only where the rest of the length is overlooked."""
+    body = encode_flow("t", replace(SAMPLE, payload=b"ab", chunks=[], records=[]))
+    before, after = body.split(b"\x05\x02ab")
+    assert both(before + b"\x05\x82\x00ab" + after)[0] == "value"
+    assert isinstance(both(before + b"\x05\x80\x80" + bytes(128 << 7) + after), tuple)
+    before, after = body.split(b"\x05\x01t")
+    assert isinstance(both(before + b"\x05\x80" + b"t" * 128 + after), tuple)
+    before, sample = encode_flows("t", [SAMPLE]).split(b"\x0e\x01\x0e\x0a")
+    assert both(before + b"\x0e\x01\x0e\x0a" + sample) == Flows("t", [SAMPLE])
+    assert isinstance(both(before + b"\x0e\x80" + (b"\x0e\x0a" + sample) * 128), tuple)
+
+
+def test_size_and_depth_are_the_same_to_both() -> None:
+    large = replace(SAMPLE, server_name="x" * 16383, payload=bytes(16383), chunks=[Chunk(1, True, 1)] * MAX_RUN)
+    before, sample = encode_flows("t", [large]).split(b"\x0e\x01\x0e\x0a")
+    body = before + b"\x0e\x7f" + (b"\x0e\x0a" + sample) * 127
+    assert len(body) > broker.MAX_BODY
+    assert both(body)[0] == "limit"
+    stamped = with_metadata(encode_flow("t", SAMPLE), ((Count(1), b"nested"),))
+    # Metadata's own vector and pair, and body and content around it, are four containers already.
+    for depth in (broker.MAX_DEPTH - 4, broker.MAX_DEPTH - 3):
+        outcome = both(stamped.replace(b"\x05\x06nested", b"\x0e\x01" * (depth - 1) + b"\x0e\x00"))
+        assert outcome == Flows("t", [SAMPLE]) if depth + 4 <= broker.MAX_DEPTH else outcome[0] == "limit"
 
 
 def test_counting_what_is_no_flow() -> None:
