@@ -41,6 +41,10 @@ class RecordWalk:
         """Return the application data in `data`; append ``sign * length`` of each such record's header to `records`."""
         at = 0
         end = len(data)
+        left = self._left
+        if left >= end:  # wholly within the record at hand, as most data is
+            self._left = left - end
+            return data if self._keep else b""
         payload = b""
         while at < end:
             left = self._left
@@ -92,8 +96,17 @@ class Cursor:
         self.at = at + count
         return self.data[at : at + count]
 
+    def skip(self, count: int) -> None:
+        self.at += count
+        if self.at > self.end:
+            raise Malformed(f"{count} bytes skipped at offset {self.at - count} of {self.end}")
+
     def number(self, count: int) -> int:
-        return int.from_bytes(self.take(count), "big")
+        at = self.at
+        self.at = stop = at + count
+        if stop > self.end:
+            raise Malformed(f"a number of {count} bytes at offset {at} of {self.end}")
+        return int.from_bytes(self.data[at:stop], "big")
 
     def left(self) -> int:
         return self.end - self.at

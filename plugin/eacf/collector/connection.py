@@ -77,6 +77,7 @@ class Connection:
         "resp",
         "serial",
         "server_name",
+        "slot",
         "start",
         "stream",
         "table",
@@ -89,6 +90,7 @@ class Connection:
         self.keys = keys  # (originator's, responder's) addresses and ports
         self.start = self.last_time = start
         self.serial = serial
+        self.slot = -1  # in the screen
         self.orig = Endpoint(self, True)
         self.resp = Endpoint(self, False)
         self.orig.peer = self.resp

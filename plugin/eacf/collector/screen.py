@@ -18,13 +18,15 @@ from eacf.collector.files import Batch
 if TYPE_CHECKING:
     from eacf.collector.connection import Connection
 
-SLOTS = 1 << 17
+SLOT_SHIFT = 47
+SLOTS = 1 << 64 - SLOT_SHIFT
 """Idle connections remembered; one more in the same slot takes its place, and the other's packets take the slow way."""
 ALIVE_SECONDS = 50.0
 """An idle connection with a packet within this time is still in the table (its shortest timeout is 60 s)."""
 COMMON_BYTES = 54
 """Ethernet, IPv4 and TCP headers without options."""
 MASK = (1 << 64) - 1
+# Odd numbers without a pattern, so that the upper bits of the product depend on all bits.
 MULTIPLIER = 0x9E3779B97F4A7C15
 SECOND_MULTIPLIER = 0xC2B2AE3D27D4EB4F
 CONTROL_FLAGS = 0x07
@@ -36,57 +38,47 @@ whether it is of the common kind; if so, sequence number, acknowledgement, flags
 and how long it was on the wire."""
 
 
-def _mix(side: int) -> int:
-    """64 bits out of address and port of one side; the array version is in `_hashes`."""
-    side = side * MULTIPLIER & MASK
-    return (side ^ side >> 29) * SECOND_MULTIPLIER & MASK
-
-
-def key_hash(key: bytes) -> int:
-    """Of a 12-byte key, the same for both directions."""
+def sides(key: bytes) -> tuple[int, int]:
+    """Address and port of both sides of a 12-byte key as numbers, the smaller one first."""
     source = int.from_bytes(key[0:4] + key[8:10], "little")
     destination = int.from_bytes(key[4:8] + key[10:12], "little")
-    return (_mix(source) + _mix(destination)) & MASK
+    return (source, destination) if source < destination else (destination, source)
 
 
 class Screen:
-    """Remembers idle connections by the hash of their key, in arrays of fixed size."""
+    """Remembers idle connections in arrays of fixed size, each in the one slot that its key gives."""
 
     def __init__(self) -> None:
-        self._hashes: NDArray[np.uint64] = np.zeros(SLOTS, np.uint64)
+        self._low: NDArray[np.uint64] = np.zeros(SLOTS, np.uint64)
+        self._high: NDArray[np.uint64] = np.zeros(SLOTS, np.uint64)
         self._times: NDArray[np.float64] = np.zeros(SLOTS, np.float64)
         self._owners: dict[int, Connection] = {}
 
     def add(self, conn: Connection) -> None:
         """A connection became idle, and no end of it is in sight."""
         key = conn.keys[0]
-        if len(key) == 12:
-            number = key_hash(key)
-            slot = number % SLOTS
-            if slot in self._owners:
-                self._owners[slot].last_time = float(self._times[slot])
-            self._hashes[slot] = number
-            self._times[slot] = conn.last_time
-            self._owners[slot] = conn
+        if len(key) != 12:
+            return
+        low, high = sides(key)
+        slot = (low * MULTIPLIER + high * SECOND_MULTIPLIER & MASK) >> SLOT_SHIFT
+        if slot in self._owners:
+            self.remove(self._owners[slot])
+        self._low[slot], self._high[slot], self._times[slot] = low, high, conn.last_time
+        self._owners[slot] = conn
+        conn.slot = slot
 
     def remove(self, conn: Connection) -> None:
         """A connection is over, or about to be: its packets go the slow way again."""
-        slot = self._slot(conn)
-        if slot is not None:
-            conn.last_time = max(conn.last_time, float(self._times[slot]))
-            self._hashes[slot] = 0
+        slot = conn.slot
+        if slot >= 0:
+            conn.last_time = self.last_time(conn)
+            conn.slot = -1
+            self._low[slot] = self._high[slot] = 0
             del self._owners[slot]
 
     def last_time(self, conn: Connection) -> float:
         """Time of the last packet of a connection, dropped here or not."""
-        slot = self._slot(conn)
-        return conn.last_time if slot is None else max(conn.last_time, float(self._times[slot]))
-
-    def _slot(self, conn: Connection) -> int | None:
-        if not conn.idle or len(conn.keys[0]) != 12:
-            return None
-        slot = key_hash(conn.keys[0]) % SLOTS
-        return slot if self._owners.get(slot) is conn else None
+        return max(conn.last_time, float(self._times[conn.slot])) if conn.slot >= 0 else conn.last_time
 
     def rows(self, batch: Batch, latest: float) -> Iterator[Row]:
         """The packets of an Ethernet batch that need a look; `latest` is the latest time before it."""
@@ -130,19 +122,16 @@ class Screen:
     ) -> NDArray[np.bool_]:
         """Which packets belong to idle connections and change nothing."""
         ports = words[at + 34].astype(np.uint64)
-        source = words[at + 26] | (ports & np.uint64(0xFFFF)) << np.uint64(32)
-        destination = words[at + 30] | (ports >> np.uint64(16)) << np.uint64(32)
-        hashes = _mix_all(source) + _mix_all(destination)
-        slots = (hashes % np.uint64(SLOTS)).astype(np.int64)
-        known = common & (self._hashes[slots] == hashes)
+        source: NDArray[np.uint64] = words[at + 26].astype(np.uint64) | (ports & np.uint64(0xFFFF)) << np.uint64(32)
+        destination: NDArray[np.uint64] = words[at + 30].astype(np.uint64) | (ports >> np.uint64(16)) << np.uint64(32)
+        low: NDArray[np.uint64] = np.minimum(source, destination)
+        high: NDArray[np.uint64] = np.maximum(source, destination)
+        hashes: NDArray[np.uint64] = low * np.uint64(MULTIPLIER) + high * np.uint64(SECOND_MULTIPLIER)
+        slots = (hashes >> np.uint64(SLOT_SHIFT)).astype(np.int64)
+        known = common & (self._low[slots] == low) & (self._high[slots] == high)
         drop: NDArray[np.bool_] = known & ~control & (times - self._times[slots] < ALIVE_SECONDS)
         if (known & control).any():
             # A SYN may begin another connection, a FIN be followed by the end of this one: look at all of them.
             drop &= ~np.isin(hashes, hashes[known & control])
         self._times[slots[drop]] = times[drop]
         return drop
-
-
-def _mix_all(sides: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    sides = sides * np.uint64(MULTIPLIER)
-    return (sides ^ sides >> np.uint64(29)) * np.uint64(SECOND_MULTIPLIER)

@@ -43,7 +43,7 @@ CERTIFICATE = 11
 class _Flow:
     """One direction: the record and the handshake message at hand."""
 
-    __slots__ = ("body", "head", "kind", "left", "length", "message", "skip")
+    __slots__ = ("body", "head", "kind", "left", "length", "message", "needed", "skip")
 
     def __init__(self) -> None:
         self.head = b""
@@ -51,6 +51,7 @@ class _Flow:
         self.left = self.length = 0
         self.body: bytearray | None = None
         self.message = bytearray()  # handshake bytes not yet used
+        self.needed = 0  # of them, before another look is worth it
         self.skip = 0  # of a handshake message that is of no interest
 
 
@@ -149,9 +150,9 @@ class Analyzer:
         """A record that is not encrypted (Zeek: PlaintextRecord)."""
         if flow.kind == HANDSHAKE and flow.body is not None:
             try:
-                self._handshake(flow, is_orig)
+                self._handshake(flow, flow.body, is_orig)
             except Malformed:
-                flow.message.clear()
+                flow.message = bytearray()
                 self._violation()
         elif flow.kind == CHANGE_CIPHER_SPEC:
             if not self._is_tls13():
@@ -167,49 +168,56 @@ class Analyzer:
     def _is_tls13(self) -> bool:
         return self.negotiated == 0x0304 or self.negotiated // 0xFF == 0x7F
 
-    def _handshake(self, flow: _Flow, is_orig: bool) -> None:
-        message = flow.message
-        assert flow.body is not None
-        message += flow.body
-        while message and not self.dead:
-            if flow.skip:
-                take = min(flow.skip, len(message))
-                flow.skip -= take
-                del message[:take]
-                continue
-            if len(message) < HANDSHAKE_HEADER_BYTES:
+    def _handshake(self, flow: _Flow, body: bytes | bytearray, is_orig: bool) -> None:
+        if flow.message:
+            flow.message += body
+            if len(flow.message) < flow.needed:
                 return
-            kind = message[0]
-            length = HANDSHAKE_HEADER_BYTES + int.from_bytes(message[1:4], "big")
+            body = flow.message
+        message = bytes(body)
+        flow.message = bytearray()
+        at, end = min(flow.skip, len(message)), len(message)
+        flow.skip -= at
+        while end - at >= HANDSHAKE_HEADER_BYTES and not self.dead:
+            kind = message[at]
+            stop = at + HANDSHAKE_HEADER_BYTES + int.from_bytes(message[at + 1 : at + 4], "big")
             if kind not in (CLIENT_HELLO, SERVER_HELLO, CERTIFICATE):
-                flow.skip = length
+                flow.skip = max(0, stop - end)
+                at = min(stop, end)
                 continue
-            if length > self.handshake_bytes:
+            if stop - at > self.handshake_bytes:
                 self.dead = self.dropped = True
                 return
-            if len(message) < length:
-                return
-            body = bytes(message[HANDSHAKE_HEADER_BYTES:length])
-            del message[:length]
-            if kind == CERTIFICATE:
-                _check_certificates(Cursor(body))
-                continue
-            # Whoever says hello as a client is one, whatever the addresses look like (Zeek: check_flipped).
-            self._flipped = is_orig != (kind == CLIENT_HELLO)
-            if kind == CLIENT_HELLO:
-                self._client_hello(Cursor(body), is_orig)
-            else:
-                self._server_hello(Cursor(body), is_orig)
+            if stop > end:
+                flow.needed = stop - at
+                break
+            self._message(kind, Cursor(message, at + HANDSHAKE_HEADER_BYTES, stop), is_orig)
+            at = stop
+        else:
+            flow.needed = HANDSHAKE_HEADER_BYTES
+        flow.message = bytearray(message[at:])
+
+    def _message(self, kind: int, cursor: Cursor, is_orig: bool) -> None:
+        """A whole handshake message that matters."""
+        if kind == CERTIFICATE:
+            _check_certificates(cursor)
+            return
+        # Whoever says hello as a client is one, whatever the addresses look like (Zeek: check_flipped).
+        self._flipped = is_orig != (kind == CLIENT_HELLO)
+        if kind == CLIENT_HELLO:
+            self._client_hello(cursor, is_orig)
+        else:
+            self._server_hello(cursor, is_orig)
 
     def _client_hello(self, cursor: Cursor, is_orig: bool) -> None:
         """RFC 8446 section 4.1.2; RFC 6347 section 4.2.1 for the cookie."""
         version = cursor.number(2)
-        cursor.take(32)
-        cursor.take(cursor.number(1))
+        cursor.skip(32)
+        cursor.skip(cursor.number(1))
         if version in DTLS_COOKIE_VERSIONS:
-            cursor.take(cursor.number(1))
-        cursor.take(cursor.number(2) & ~1)  # Zeek reads whole cipher suites, and goes on after the last whole one
-        cursor.take(cursor.number(1))
+            cursor.skip(cursor.number(1))
+        cursor.skip(cursor.number(2) & ~1)  # Zeek reads whole cipher suites, and goes on after the last whole one
+        cursor.skip(cursor.number(1))
         self._extensions(cursor, is_orig)
         self._check_version(version)
         self.greeted = True
@@ -217,12 +225,12 @@ class Analyzer:
     def _server_hello(self, cursor: Cursor, is_orig: bool) -> None:
         """RFC 8446 section 4.1.3; the drafts of TLS 1.3 up to 21 have neither session id nor compression."""
         version = cursor.number(2)
-        cursor.take(32)
+        cursor.skip(32)
         if version == 0x0304 or version >> 8 == 0x7F:
-            cursor.take(2)
+            cursor.skip(2)
         else:
-            cursor.take(cursor.number(1))
-            cursor.take(3)
+            cursor.skip(cursor.number(1))
+            cursor.skip(3)
         self._extensions(cursor, is_orig)
         self._negotiate(version)
         self._check_version(version)
@@ -264,4 +272,4 @@ def _check_certificates(cursor: Cursor) -> None:
         raise Malformed(f"certificates of {length} bytes in {cursor.left()}")
     cursor.end = cursor.at + length
     while cursor.left():
-        cursor.take(cursor.number(3))
+        cursor.skip(cursor.number(3))
