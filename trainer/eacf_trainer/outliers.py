@@ -1,0 +1,81 @@
+"""Made-up flows of no application, as record lengths: what the background output is shown beside the testbed's background traffic.
+
+Outlier exposure (Hendrycks et al., 2019): a network that saw only its labels puts every flow into one of them; shown rows that are none of
+them, near and far, it learns where its labels end. Real traffic of other applications is never used: it is what the result is measured on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Records = list[int]
+MOST = 16_401
+"""Length field of a full TLS 1.3 record: 2^14 bytes, the type, the tag (RFC 8446, 5.2)."""
+MOST_TLS12 = 16_408
+"""The same in TLS 1.2 with an explicit nonce (RFC 5246, 6.2.3.3 and RFC 5288)."""
+LEAST = 18
+FULL_SHARE = 0.12
+"""How often a made-up record is a full one, as those of long answers are."""
+
+
+def make(flows: Sequence[Records], count: int, records: int, rng: np.random.Generator) -> list[Records]:
+    """`count` made-up flows of at most `records` records, by all of the ways below in turn."""
+    ways = (scattered, prefixed, spliced, stretched, mixed)
+    made = [ways[number % len(ways)](flows, records, rng) for number in range(count)]
+    return [made[number] for number in rng.permutation(count)]
+
+
+def scattered(flows: Sequence[Records], records: int, rng: np.random.Generator) -> Records:
+    """Lengths evenly spread on a log scale, either side, any number of them."""
+    del flows
+    return _random(int(rng.integers(1, records + 1)), rng)
+
+
+def prefixed(flows: Sequence[Records], records: int, rng: np.random.Generator) -> Records:
+    """Begins as a real flow (TLS 1.3's handshake looks alike for all), then goes on at random."""
+    real = _pick(flows, rng)
+    kept = int(rng.integers(1, max(len(real), 2)))
+    return (real[:kept] + _random(int(rng.integers(1, records + 1)), rng))[:records]
+
+
+def spliced(flows: Sequence[Records], records: int, rng: np.random.Generator) -> Records:
+    """Each record that of some flow at this place: each length is likely, together they are not."""
+    length = len(_pick(flows, rng))
+    picked = [_pick(flows, rng) for _ in range(length)]
+    return [each[min(place, len(each) - 1)] for place, each in enumerate(picked)][:records]
+
+
+def stretched(flows: Sequence[Records], records: int, rng: np.random.Generator) -> Records:
+    """A real flow whose lengths are each far too long or short, the sides kept."""
+    real = _pick(flows, rng)[:records]
+    factors = np.exp(rng.uniform(0.25, 1.5, len(real)) * rng.choice((-1, 1), len(real)))
+    return [_bounded(length * factor) for length, factor in zip(real, factors.tolist(), strict=True)]
+
+
+def mixed(flows: Sequence[Records], records: int, rng: np.random.Generator) -> Records:
+    """A real flow with about half of its records replaced by random ones."""
+    real = _pick(flows, rng)[:records]
+    strange = _random(len(real), rng)
+    swap = rng.random(len(real)) < 0.5
+    swap[int(rng.integers(len(real)))] = True
+    return [other if changed else own for own, other, changed in zip(real, strange, swap.tolist(), strict=True)]
+
+
+def _pick(flows: Sequence[Records], rng: np.random.Generator) -> Records:
+    return flows[int(rng.integers(len(flows)))]
+
+
+def _random(count: int, rng: np.random.Generator) -> Records:
+    lengths: NDArray[np.float64] = np.exp(rng.uniform(np.log(LEAST), np.log(MOST), count))
+    full = rng.random(count) < FULL_SHARE
+    lengths[full] = rng.choice((MOST, MOST_TLS12))
+    sides = rng.choice((-1, 1), count)
+    return [_bounded(length) for length in (lengths * sides).tolist()]
+
+
+def _bounded(length: float) -> int:
+    size = min(max(int(abs(length)), LEAST), MOST_TLS12)
+    return size if length > 0 else -size
