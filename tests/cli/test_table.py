@@ -34,7 +34,10 @@ def test_lines_have_one_heading(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(rest) == 3
 
 
-def test_a_table_is_bounded_and_in_order_of_start(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_is_bounded_and_in_order_of_start(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     table = Table()
     for number in reversed(range(ROWS + 5)):
         table.add(replace(INFO, ts_ns=number, orig_p=10_000 + number))
@@ -43,6 +46,18 @@ def test_a_table_is_bounded_and_in_order_of_start(capsys: pytest.CaptureFixture[
     assert out.count("a.example") == ROWS
     assert out.index(":10005") < out.index(":10006") < out.index(f":{10_000 + ROWS + 4}")
     assert "and 5 more" in out
+
+
+def test_a_narrow_terminal_gets_the_responder_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    table = Table()
+    table.add(replace(INFO, label=None, reason="abstained"))
+    table.show()
+    heading, _, row = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert heading == ["responder", "label", "conf.", "server", "name"]
+    assert row == ["[2001:db8::1]:443", "(abstained)", "0.99", "a.example"]
 
 
 def test_an_empty_table_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:

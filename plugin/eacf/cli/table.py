@@ -12,6 +12,9 @@ from eacf.verdict import Info
 ROWS = 200
 """Rows that a table shows at most; the rest is told in one line, and is in eacf.log."""
 
+WIDE = 100
+"""Columns of a terminal from which on the table has room for the originator, too."""
+
 COLUMNS = ("originator", "responder", "label", "confidence", "server name", "why no label")
 WIDTHS = (21, 21, 16, 10, 32, 12)
 """Of the columns in plain text; a longer value pushes the rest of its line to the right."""
@@ -81,16 +84,17 @@ class Table:
         from rich.table import Table as RichTable
         from rich.text import Text
 
+        console = Console()
+        ends = ("originator", "responder") if console.width >= WIDE else ("responder",)
         table = RichTable(box=box.SIMPLE_HEAD)
-        for name in ("originator", "responder", "label"):
+        for name in (*ends, "label"):
             table.add_column(name, no_wrap=True)
         table.add_column("conf.", justify="right", no_wrap=True)
-        table.add_column("server name", overflow="fold")  # the one to give way on a narrow terminal
+        table.add_column("server name", overflow="ellipsis")  # the one to give way; a name has no place to wrap at
         for info in sorted(self._infos, key=lambda each: each.ts_ns):
-            *ends, label, confidence, server_name, reason = cells(info)
-            row = (*ends, label if info.label is not None else f"({reason})", confidence, server_name)
-            table.add_row(*map(Text, row), style="" if info.label is not None else "dim")
-        console = Console()
+            orig, resp, label, confidence, server_name, reason = cells(info)
+            row = (*(orig, resp)[-len(ends) :], label if info.label else f"({reason})", confidence, server_name)
+            table.add_row(*map(Text, row), style="" if info.label else "dim")
         console.print(table)
         if self._more:
             print(f"and {self._more:,} more; --log-dir or --json gives all of them")
