@@ -1,0 +1,318 @@
+"""The worker as a process of its own, over real sockets, with real signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eacf import bundle
+from eacf.bus import EmbeddedBus, Peer
+from eacf.flow import Sample
+from eacf.status import ask
+from eacf.verdict import Verdict
+from eacf.wire import (
+    CONTROL_REQUEST_TOPIC,
+    ZEEK_TOPIC,
+    Hello,
+    Verdicts,
+    decode_message,
+    encode_flows,
+    encode_who,
+    verdict_topic,
+)
+
+WAIT_S = 30.0
+FLOW_PREFIX = b"eacf.flow."
+REPLY_TO = verdict_topic("zeek")
+
+
+class Sensor:
+    """What Zeek does on the bus: finds workers, asks who they are, sends flows, hears verdicts."""
+
+    def __init__(self, bus: EmbeddedBus) -> None:
+        self.bus = bus
+        self.peer = Peer(bus.endpoints, "zeek", [REPLY_TO, ZEEK_TOPIC], watch=True)
+        self.workers: set[bytes] = set()
+        self.hellos: list[Hello] = []
+        self.verdicts: list[Verdict] = []
+        self.sent = 0
+
+    def look(self) -> None:
+        """Take what is there."""
+        for added, topic in self.peer.subscriptions():
+            if topic.startswith(FLOW_PREFIX):
+                (self.workers.add if added else self.workers.discard)(topic)
+        for frames in self.peer.receive(1000):
+            message = decode_message(frames[3])
+            if isinstance(message, Hello):
+                self.hellos.append(message)
+            elif isinstance(message, Verdicts):
+                self.verdicts += message.verdicts
+
+    def until(self, condition: Callable[[], object]) -> None:
+        """Wait until it holds."""
+        deadline = time.monotonic() + WAIT_S
+        while self.look() or not condition():
+            assert time.monotonic() < deadline, "it did not come"
+            self.peer.wait(0.05)
+
+    @property
+    def topic(self) -> bytes:
+        """Of the only worker."""
+        (topic,) = self.workers
+        return topic
+
+    def greet(self) -> Hello:
+        """Find the worker and ask who it is: from then on it hears and is heard."""
+        self.until(lambda: self.workers)
+        number = len(self.hellos)
+        self.peer.send(self.topic, encode_who())
+        self.until(lambda: len(self.hellos) > number)
+        return self.hellos[-1]
+
+    def send(self, number: int) -> None:
+        """So many flows in one message."""
+        ends = (IPv4Address("192.0.2.1"), 50000, IPv4Address("192.0.2.2"), 443)
+        records = [517, -1200, 80, -1400, -900, 33, -700, 250]
+        flows = [Sample(f"C{self.sent + at}", 0, *ends, None, bytes(100), [], list(records)) for at in range(number)]
+        self.sent += number * self.peer.send(self.topic, encode_flows(REPLY_TO.decode(), flows))
+
+    def answered(self) -> bool:
+        """Every flow got one verdict."""
+        return sorted(verdict.uid for verdict in self.verdicts) == sorted(f"C{at}" for at in range(self.sent))
+
+    def report(self) -> dict[str, Any]:
+        (report,) = ask(self.bus.endpoints, WAIT_S)
+        return report
+
+    def until_report(self, condition: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+        """Ask until the condition holds of the answer."""
+        deadline = time.monotonic() + WAIT_S
+        while not condition(report := self.report()):
+            assert time.monotonic() < deadline, f"it did not come: {report}"
+        return report
+
+
+@pytest.fixture
+def sensor() -> Iterator[Sensor]:
+    with EmbeddedBus() as bus:
+        made = Sensor(bus)
+        yield made
+        made.peer.close()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Path:
+    """A copy of the shipped bundle."""
+    path = tmp_path / "served.eacf"
+    path.write_bytes(bundle.default_path().read_bytes())
+    return path
+
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(sensor: Sensor, served: Path) -> Iterator[Start]:
+    """Starts a worker on the sensor's bus, with these flags; it is gone after the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def run(*flags: str) -> subprocess.Popen[str]:
+        endpoints = sensor.bus.endpoints
+        command = [sys.executable, "-m", "eacf", "worker", "--bundle", str(served)]
+        command += ["--subscribe-endpoint", endpoints.subscribe, "--publish-endpoint", endpoints.publish, *flags]
+        started.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
+        return started[-1]
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_found_asked_served_ended(sensor: Sensor, start: Start, served: Path) -> None:
+    process = start()
+    loaded = bundle.load(served)
+    hello = sensor.greet()
+    assert sensor.topic == FLOW_PREFIX + hello.worker.encode()
+    assert (hello.model, hello.needs) == (loaded.id, loaded.needs)
+    for number in (1, 32, 5):
+        sensor.send(number)
+    sensor.until(sensor.answered)
+    assert {verdict.model for verdict in sensor.verdicts} == {loaded.id}
+    report = sensor.report()
+    assert report["worker"] == hello.worker
+    assert report["flows_in"] == report["verdicts_out"] == 38
+    assert report["latency_ms"]["p99"] > 0
+    assert report["process"]["threads"] >= 1
+    process.terminate()
+    sensor.until(lambda: not sensor.workers)
+    _, words = process.communicate(timeout=WAIT_S)
+    assert process.returncode == 0
+    assert "38 flows in, 38 verdicts out" in words
+
+
+def test_says_hello_unasked_to_a_zeek_that_comes_later(sensor: Sensor, start: Start) -> None:
+    sensor.peer.unsubscribe(ZEEK_TOPIC)
+    start()
+    sensor.until(lambda: sensor.workers)
+    sensor.until_report(lambda report: report["uptime_s"] > 0)
+    assert sensor.hellos == []
+    sensor.peer.subscribe(ZEEK_TOPIC)
+    sensor.until(lambda: sensor.hellos)
+
+
+def test_nonsense_is_counted_and_flows_are_served(sensor: Sensor, start: Start) -> None:
+    process = start()
+    sensor.greet()
+    for number in range(300):
+        sensor.peer.send(sensor.topic, os.urandom(number))
+        sensor.peer.send(CONTROL_REQUEST_TOPIC, os.urandom(number))
+        if number % 10 == 0:
+            sensor.send(3)
+    sensor.until(sensor.answered)
+    report = sensor.until_report(lambda report: sum(report["malformed"].values()) == 600)
+    assert report["flows_in"] == report["verdicts_out"] == 90
+    process.terminate()
+    _, words = process.communicate(timeout=WAIT_S)
+    assert 1 <= words.count("malformed messages") <= 3
+    assert "from b'zeek'" in words
+
+
+def test_too_much_drops_the_oldest_and_the_account_closes(sensor: Sensor, start: Start) -> None:
+    process = start("--queue-flows", "200")
+    sensor.greet()
+    process.send_signal(signal.SIGSTOP)  # however fast this machine is: now it has fallen behind
+    for _ in range(200):
+        sensor.send(32)
+    process.send_signal(signal.SIGCONT)
+    report = sensor.until_report(lambda report: report["flows_in"] == 6400 and not report["queue"]["flows"])
+    dropped = report["dropped"]["queue"]
+    assert dropped > 0
+    sensor.until(lambda: len(sensor.verdicts) + dropped == 6400)
+    assert "C6399" in {verdict.uid for verdict in sensor.verdicts}  # the newest were kept
+    assert sensor.peer.unsent == 0
+    process.terminate()
+    _, words = process.communicate(timeout=WAIT_S)
+    assert "flows dropped (queue)" in words
+
+
+def test_sigterm_serves_what_is_there(sensor: Sensor, start: Start) -> None:
+    process = start()
+    sensor.greet()
+    with Peer(sensor.bus.endpoints, "beside", [sensor.topic]) as beside:  # tells us when the bus has passed flows on
+        last = b""
+
+        def passed_on() -> bytes:
+            nonlocal last
+            for frames in beside.receive(100):
+                last = frames[3]
+            return last
+
+        sensor.until(lambda: sensor.send(1) or passed_on())
+        sensor.until(sensor.answered)
+        process.send_signal(signal.SIGSTOP)
+        for _ in range(50):
+            sensor.send(32)
+        sensor.until(lambda: f"C{sensor.sent - 1}".encode() in passed_on())
+        process.terminate()
+        process.send_signal(signal.SIGCONT)
+        sensor.until(sensor.answered)
+    assert process.wait(WAIT_S) == 0
+
+
+def test_a_second_sigterm_ends_it_at_once(sensor: Sensor, start: Start) -> None:
+    process = start("--drain-s", "600")
+    sensor.greet()
+    process.terminate()
+    # It listens on to what may be on its way; as long as something comes, it does not end by itself.
+    sensor.until(lambda: sensor.peer.send(CONTROL_REQUEST_TOPIC, b"") and not sensor.workers)
+    deadline = time.monotonic() + WAIT_S
+    process.terminate()
+    while process.poll() is None:
+        sensor.peer.send(CONTROL_REQUEST_TOPIC, b"")
+        assert time.monotonic() < deadline
+        sensor.peer.wait(0.01)
+    assert process.returncode in (-signal.SIGTERM, 0)
+
+
+def test_sighup_changes_the_bundle_and_loses_no_flow(sensor: Sensor, start: Start, served: Path) -> None:
+    process = start()
+    old = sensor.greet()
+    loaded = bundle.load(served)
+    new = bundle.write(served, dict(loaded.manifest.document) | {"version": "next"}, loaded.model)
+    sensor.send(32)
+    process.send_signal(signal.SIGHUP)
+
+    def under_load() -> bool:
+        if sensor.sent - len(sensor.verdicts) < 1000:
+            sensor.send(32)
+        return (
+            sensor.hellos[-1].model != old.model and sensor.verdicts[-1:] != [] and sensor.verdicts[-1].model == new.id
+        )
+
+    sensor.until(under_load)
+    sensor.until(sensor.answered)
+    assert sensor.hellos[-1] == Hello(old.worker, new.id, new.needs)
+    assert {verdict.model for verdict in sensor.verdicts} == {old.model, new.id}
+    report = sensor.report()
+    assert (report["bundle"]["version"], report["reloads"]) == ("next", {"done": 1, "failed": 0})
+    assert report["dropped"] == {}
+
+
+def test_a_bad_bundle_does_not_replace_a_good_one(sensor: Sensor, start: Start, served: Path) -> None:
+    process = start()
+    old = sensor.greet()
+    served.write_bytes(served.read_bytes()[:-1])
+    process.send_signal(signal.SIGHUP)
+    sensor.until_report(lambda report: report["reloads"]["failed"] == 1)
+    sensor.send(10)
+    sensor.until(sensor.answered)
+    assert {verdict.model for verdict in sensor.verdicts} == {old.model}
+    process.terminate()
+    _, words = process.communicate(timeout=WAIT_S)
+    assert f"the bundle in use stays ({old.model}): {served}: " in words
+
+
+def test_its_death_is_seen_as_unsubscription(sensor: Sensor, start: Start) -> None:
+    process = start()
+    sensor.greet()
+    process.kill()
+    sensor.until(lambda: not sensor.workers)
+
+
+def test_two_workers_are_two(sensor: Sensor, start: Start) -> None:
+    start()
+    start()
+    sensor.until(lambda: len(sensor.workers) == 2)
+    for topic in sensor.workers:
+        sensor.peer.send(topic, encode_who())
+    sensor.until(lambda: {FLOW_PREFIX + hello.worker.encode() for hello in sensor.hellos} == sensor.workers)
+    assert len(ask(sensor.bus.endpoints, WAIT_S)) == 2
+
+
+def test_sigterm_ends_the_wait_for_a_bus_that_is_not_there(sensor: Sensor, start: Start) -> None:
+    process = start("--publish-endpoint", "ipc:///tmp/eacf-nobody-here")
+    assert process.stderr is not None
+    words = ""
+    while "serves bundle" not in words:
+        words += process.stderr.readline()
+    process.terminate()
+    assert process.wait(WAIT_S) == 0
+
+
+def test_a_bad_bundle_at_the_start_ends_it(sensor: Sensor, start: Start, served: Path) -> None:
+    served.write_bytes(b"nonsense")
+    process = start()
+    _, words = process.communicate(timeout=WAIT_S)
+    assert process.returncode == 1
+    assert str(served) in words
