@@ -44,7 +44,7 @@ HOLDS: dict[str, Callable[[float, float], bool]] = {
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--out", type=Path, default=REPOSITORY / "bench.json", help="where the figures go (default: %(default)s)")
-    parser.add_argument("--work", type=Path, default=REPOSITORY / "build" / "bench", help="where captures for the benchmark are made and kept")
+    parser.add_argument("--work", type=Path, default=REPOSITORY / "build" / "bench", help="where captures are made and kept")
     parser.add_argument("--only", choices=("worker", "collector", "model"), help="measure one part")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 from itertools import cycle
 from pathlib import Path
 
@@ -24,38 +23,21 @@ import psutil
 
 from eacf import bundle
 from eacf.bus import EmbeddedBus, Peer
-from eacf.flow import Chunk, Sample
+from eacf.flow import Sample
 from eacf.status import ask
 from eacf.wire import ZEEK_TOPIC, encode_flow, encode_flows, encode_who, verdict_topic
+from eacf_trainer.testbed.load import samples
 
 SENSOR = "bench"
 REPLY_TO = verdict_topic(SENSOR).decode()
-UID_MARK = b"Cbench"
-"""Every uid begins like this, so that verdicts can be counted without decoding them."""
+UID_MARK, UID_BYTES = b"C0000000", 18
+"""Every uid of the testbed's load begins like this, so that verdicts can be counted without decoding them."""
 FLOW_PREFIX = b"eacf.flow."
 SECONDS = 4.0
+"""For which each load is kept up."""
 PAYLOAD_BYTES, CHUNKS, RECORDS = 3000, 4, 18
+"""Of a sample on average, as real ones have (payload: exactly)."""
 BARE_LOOP = Path(__file__).with_name("bare_loop.py")
-
-
-def samples(seed: int, number: int, payload_bytes: int, chunks: int, records: int) -> list[Sample]:
-    """Made-up flows of the size and shape that real ones have."""
-    rng = random.Random(seed)
-    return [
-        Sample(
-            uid=f"{UID_MARK.decode()}{rng.getrandbits(64):016x}",
-            start_ns=1_700_000_000_000_000_000 + at * 1_000_000,
-            orig_h=IPv4Address(rng.getrandbits(32)),
-            orig_p=rng.randrange(1024, 65536),
-            resp_h=IPv4Address(rng.getrandbits(32)),
-            resp_p=443,
-            server_name=f"www{rng.randrange(1000)}.example.com",
-            payload=rng.randbytes(payload_bytes),
-            chunks=[Chunk(payload_bytes // chunks, rng.random() < 0.5, rng.randrange(10**8)) for _ in range(chunks)],
-            records=[rng.choice((-1, 1)) * rng.randrange(20, 16_000) for _ in range(records)],
-        )
-        for at in range(number)
-    ]
 
 
 def bodies(flows: Sequence[Sample], each: int) -> list[bytes]:
@@ -155,7 +137,7 @@ class Sensor:
             if now >= next_at and now - begun < seconds:
                 body = next(source)
                 at = body.index(UID_MARK)
-                sent[body[at : at + 22]] = now
+                sent[body[at : at + UID_BYTES]] = now
                 self._peer.send(self.topic, body)
                 next_at += rng.expovariate(rate)
             self._peer.subscriptions()
@@ -167,9 +149,9 @@ class Sensor:
     def _arrived(self, body: bytes, sent: dict[bytes, float]) -> Iterator[float]:
         now, at = time.perf_counter(), body.find(UID_MARK)
         while at >= 0:
-            if (begun := sent.pop(body[at : at + 22], None)) is not None:
+            if (begun := sent.pop(body[at : at + UID_BYTES], None)) is not None:
                 yield now - begun
-            at = body.find(UID_MARK, at + 22)
+            at = body.find(UID_MARK, at + UID_BYTES)
 
     def close(self) -> None:
         self._peer.close()

@@ -9,13 +9,13 @@ from __future__ import annotations
 import gzip
 import json
 import os
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
 from eacf.collector import Collected, Collector
+from eacf.collector.files import Batch
 from eacf.flow import Needs, Sample
 from eacf.wire import FORMAT, encode_flow
 
@@ -68,9 +68,9 @@ class RecordingCollector(Collector):
         super().__init__(needs, flow_timeout_s=flow_timeout_s)
         self._record = Collector(RECORD_NEEDS, flow_timeout_s=flow_timeout_s)
 
-    def feed_batch(self, link: int, buffer: bytes, rows: Sequence[tuple[float, int, int, int]]) -> None:
-        super().feed_batch(link, buffer, rows)
-        self._record.feed_batch(link, buffer, rows)
+    def feed_batch(self, batch: Batch) -> None:
+        super().feed_batch(batch)
+        self._record.feed_batch(batch)
 
     def finish(self) -> None:
         super().finish()
