@@ -128,7 +128,12 @@ def test_a_worker_killed_on_the_way_ends_it_with_1(make_capture: MakeCapture, ti
     assert b"Traceback" not in errors
 
 
-def test_ctrl_c_is_quiet_and_takes_the_worker_along(make_capture: MakeCapture, tiny: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)]
+)
+def test_a_signal_ends_it_quietly_and_the_worker_too(
+    number: signal.Signals, code: int, make_capture: MakeCapture, tiny: Path
+) -> None:
     first, _ = halved(make_capture)
     replay = start("-", "--bundle", tiny)
     assert replay.stdin is not None
@@ -137,11 +142,11 @@ def test_ctrl_c_is_quiet_and_takes_the_worker_along(make_capture: MakeCapture, t
     replay.stdin.flush()
     replay.stdout.readline()
     worker = worker_of(replay)
-    replay.send_signal(signal.SIGINT)
-    assert replay.wait(15) == 130
+    replay.send_signal(number)
+    assert replay.wait(15) == code
     assert replay.stderr is not None
     assert replay.stderr.read() == b""
-    assert not worker.is_running()
+    worker.wait(15)
     close(replay)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from eacf.errors import SettingError
@@ -71,6 +73,8 @@ def run(options: argparse.Namespace) -> int:
     from eacf.cli.table import summary
     from eacf.replay import replay
 
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
     with ExitStack() as stack:
         sinks = [stack.enter_context(_on_stdout(options.json))]
         if options.log_dir is not None:
@@ -93,6 +97,11 @@ def run(options: argparse.Namespace) -> int:
     sys.stdout.flush()
     print(summary(result.counts), file=sys.stderr if options.json else sys.stdout)
     return _told(result)
+
+
+def _leave(number: int, _: FrameType | None) -> None:
+    """End in order, the worker with us, and with the exit code that a shell expects after that signal."""
+    sys.exit(128 + number)
 
 
 def _told(result: Result) -> int:

@@ -20,15 +20,24 @@ WORDS_LINES = 20
 """Last lines of its standard error that are kept, each of at most WORDS_LINE characters; older ones go."""
 WORDS_LINE = 500
 
+PROGRAM = """
+import ctypes, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+from eacf.cli import main
+sys.exit(main())
+"""
+"""``eacf``, but for one thing: it gets SIGTERM when its parent dies, however that dies (prctl(2), PR_SET_PDEATHSIG)."""
+
 
 class WorkerProcess:
-    """``eacf worker`` as a child; ends with the context."""
+    """``eacf worker`` as a child, found by its import path and never in the working directory; ends with the context."""
 
     def __init__(self, bundle: Path, endpoints: Endpoints) -> None:
         self._words: deque[str] = deque(maxlen=WORDS_LINES)
         # Settings of a live worker in the environment (its endpoints, its metrics port) are none of this one's.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("EACF_")}
-        command = [sys.executable, "-m", "eacf", "worker", "--bundle", str(bundle)]
+        command = [sys.executable, "-P", "-c", PROGRAM, "worker", "--bundle", str(bundle)]
         command += ["--subscribe-endpoint", endpoints.subscribe, "--publish-endpoint", endpoints.publish]
         self._process = subprocess.Popen(
             command,
