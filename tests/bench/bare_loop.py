@@ -11,7 +11,7 @@ from eacf.flow import Sample
 from eacf.verdict import Verdict
 from eacf.wire import FORMAT, Flows, decode_message, encode_verdicts, flow_topic
 
-REPLY_UID = "Cbench0123456789abcdef"
+REPLY_UID = "C00000000000000000"
 
 
 def main() -> None:
