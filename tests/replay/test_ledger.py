@@ -116,6 +116,14 @@ def test_overdue_flows_are_given_up_oldest_first() -> None:
     assert (ledger.counts.timed_out, ledger.counts.strays, ledger.unanswered) == (1, 1, 1)
 
 
+def test_what_the_bus_did_not_take_is_logged_and_counted_at_once() -> None:
+    ledger = Ledger()
+    infos = ledger.drop([sample("a"), sample("b")])
+    assert [(info.uid, info.reason, info.label) for info in infos] == [("a", "shed", None), ("b", "shed", None)]
+    assert (ledger.counts.flows, ledger.counts.dropped, ledger.unanswered) == (2, 2, 0)
+    assert not ledger.counts.complete
+
+
 def test_counts_tell_answers_apart() -> None:
     ledger = Ledger()
     ledger.send([sample(uid) for uid in "abcdef"], 0.0)
