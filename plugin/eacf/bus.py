@@ -30,6 +30,8 @@ SEND_MESSAGES = 1_000
 """Messages that wait in a peer's socket to go out; the next one is refused and counted (Zeek's own default)."""
 RECEIVE_MESSAGES = 10_000
 """Messages that wait in a peer's socket to be read; then they wait at the proxy (Zeek's own ``onloop_queue_hwm``)."""
+MAX_CHANGES = 1_000
+"""Changes of subscriptions told in one call; the rest is told in the next."""
 MAX_IPC_PATH = 107
 """Bytes of a Unix socket's path (unix(7), ``sun_path``)."""
 
@@ -138,7 +140,7 @@ class Peer:
     def subscriptions(self) -> list[tuple[bool, bytes]]:
         """What the bus's subscribers as a whole took up (True) and left (False) since the last call; needs `watch`."""
         changes: list[tuple[bool, bytes]] = []
-        while self._watch and int(self._pub.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+        while self._watch and len(changes) < MAX_CHANGES and int(self._pub.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
             told = self._pub.recv(zmq.DONTWAIT)
             if told[:1] in (b"\0", b"\1"):
                 changes.append((told[0] == 1, told[1:]))
