@@ -131,7 +131,6 @@ class _Reader:
         self._gatherer = Gatherer()
         self._before = 0  # bytes of the captures read before
         self._here = 0  # bytes of this one
-        self._live = False
 
     def read(self, source: Capture) -> None:
         """One capture, through."""
@@ -139,9 +138,8 @@ class _Reader:
         apart = record is not None and result.needs != RECORD_NEEDS
         collector = (RecordingCollector if apart else Collector)(result.needs, flow_timeout_s=self._flow_timeout_s)
         self._before, self._here = self._before + self._here, 0
-        self._live = isinstance(source, (str, Path)) and str(source) == "-"
         try:
-            for time_ns, sample, also in collect(self._file(source), collector=collector, progress=self._on_block):
+            for time_ns, sample, also in collect(_file(source), collector=collector, progress=self._on_block):
                 if record is not None and also == apart:
                     record.write(self._publisher.topic, sample)
                 if not also:
@@ -154,19 +152,14 @@ class _Reader:
         if collector.counters.damaged_files:
             result.damaged.append(_name(source))
 
-    def _file(self, source: Capture) -> Capture:
-        """Standard input unbuffered, to see what a `tcpdump -w -` has written so far, not blocks."""
-        if self._live:
-            return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
-        return source
-
     def _on_block(self, count: int) -> None:
-        """The next block may be long in coming: nothing waits for it, and a live one is answered up to here."""
+        """The next block takes long to work through, or to come: what this one held is answered before that.
+
+        Answers would wait for us otherwise, and look late, and a live capture's last flows would wait for the next ones.
+        """
         self._here = count
         self._publisher.publish(self._gatherer.take())
-        if self._live:
-            self._publisher.drain()
-        self._publisher.pump(0.0)
+        self._publisher.drain()
         if self._progress is not None:
             self._progress(self._before + count)
 
@@ -184,6 +177,13 @@ def _list(captures: Capture | Iterable[Capture]) -> list[Capture]:
     if hasattr(captures, "read"):  # a file can be iterated over, too
         return [cast(BinaryIO, captures)]
     return list(captures)
+
+
+def _file(source: Capture) -> Capture:
+    """Standard input unbuffered, to see what a `tcpdump -w -` has written so far, not whole blocks."""
+    if isinstance(source, (str, Path)) and str(source) == "-":
+        return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
+    return source
 
 
 def _name(source: Capture) -> str:
