@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -111,7 +112,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     converter.representative_dataset = lambda: ([np.full((1, 64), byte, np.float32)] for byte in range(256))
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type, converter.inference_output_type = tf.uint8, tf.int8
-    model = converter.convert()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Statistics for quantized inputs", UserWarning)
+        model = converter.convert()
     interpreter = choose().interpreter(model_content=model)
     ends = {"input": interpreter.get_input_details()[0], "output": interpreter.get_output_details()[0]}
     manifest = {
