@@ -34,6 +34,7 @@ class Collector:
     def feed(self, time_s: float, data: bytes, *, link: int = EN10MB, wire_bytes: int | None = None) -> None:
         """One packet, captured at `time_s` (seconds since the epoch), `wire_bytes` long before it was cut."""
         self.counters.packets += 1
+        self.counters.packet_bytes += len(data)
         self._look(max(self.table.network_time, time_s), time_s, link, data, wire_bytes or len(data))
 
     def feed_batch(self, batch: Batch) -> None:
@@ -41,6 +42,7 @@ class Collector:
         table = self.table
         buffer, link = batch.buffer, batch.link
         self.counters.packets += len(batch.times)
+        self.counters.packet_bytes += int(batch.captured.sum())
         latest = float(batch.times.max())
         if link != EN10MB or len(buffer) < COMMON_BYTES:
             columns = (column.tolist() for column in batch[2:])

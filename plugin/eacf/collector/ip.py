@@ -35,7 +35,7 @@ class Packets:
         self._counters: Counters = table.counters
         self._depth = 0
         self.fragments = Fragments(table.limits, table.counters)
-        self.links = Links(self.packet)
+        self.links = Links(self.packet, table.counters)
 
     def packet(self, data: bytes, at: int, end: int, wire: int) -> None:
         """An IP packet of either version (Zeek: IPAnalyzer::AnalyzePacket)."""

@@ -28,6 +28,10 @@ class Limits:
     """IP packets being put together; a new one then pushes out the oldest."""
     fragment_bytes: int = 32 * 1024 * 1024
     """Fragments held in all; same policy."""
+    payload_bytes: int = 65_536
+    """Payload of one sample, whatever a model asks for (the wire takes no more); the window ends there too."""
+    chunks: int = 8_192
+    """Chunks of one sample; the sample is complete then."""
     records: int = 4_096
     """Record lengths in one sample; the sample is complete then."""
     tunnel_depth: int = 4
@@ -52,6 +56,7 @@ class Counters:
     damaged_files: int = 0
     evicted_connections: int = 0
     evicted_fragmented_packets: int = 0
+    dropped_no_ip: int = 0
     dropped_not_ip: int = 0
     dropped_not_tcp: int = 0
     dropped_truncated: int = 0

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from eacf.collector.limits import Counters
+
 Next = Callable[[bytes, int, int, int], None]
 """Takes ``(data, at, end, wire)``: for IP packets."""
 
@@ -36,11 +38,11 @@ MAX_LAYERS = 100
 
 
 class Links:
-    """Takes frames apart and hands IP packets to `ip`; `dropped` counts frames without one."""
+    """Takes frames apart and hands IP packets to `ip`; frames without one are counted."""
 
-    def __init__(self, ip: Next) -> None:
+    def __init__(self, ip: Next, counters: Counters) -> None:
         self._ip = ip
-        self.dropped = 0
+        self._counters = counters
         self._links: dict[int, Callable[[bytes, int, int, int], bool]] = {
             NULL: self._null,
             EN10MB: self.ethernet,
@@ -58,7 +60,7 @@ class Links:
         """A frame of link type `link` (a LINKTYPE number); types not known are taken for bare IP, as Zeek does."""
         layer = self._links.get(link, self._bare)
         if not layer(data, 0, len(data), wire):
-            self.dropped += 1
+            self._counters.dropped_no_ip += 1
 
     def _bare(self, data: bytes, at: int, end: int, wire: int) -> bool:
         self._ip(data, at, end, wire)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from eacf.collector.limits import Limits
 from eacf.flow import Chunk, Needs
 from eacf.tls import RecordWalk
 
@@ -13,11 +14,26 @@ NEVER = float("inf")
 class Stream:
     """The sample at hand of one connection, from the reassembled stream."""
 
-    __slots__ = ("_last", "_limit", "_needs", "_walks", "chunks", "complete", "deadline", "payload", "records", "seen")
+    __slots__ = (
+        "_chunks",
+        "_last",
+        "_records",
+        "_ship",
+        "_walks",
+        "_window",
+        "chunks",
+        "complete",
+        "deadline",
+        "payload",
+        "records",
+        "seen",
+    )
 
-    def __init__(self, needs: Needs, record_limit: int) -> None:
-        self._needs = needs
-        self._limit = min(needs.records or record_limit, record_limit)
+    def __init__(self, needs: Needs, limits: Limits) -> None:
+        self._window = max(1, min(needs.window_bytes, limits.payload_bytes))
+        self._ship = min(needs.payload_bytes, self._window)
+        self._records = min(needs.records or limits.records, limits.records)
+        self._chunks = limits.chunks
         self._walks = (RecordWalk(), RecordWalk())  # responder's, originator's
         self._last = 0.0
         self.payload = bytearray()
@@ -31,18 +47,19 @@ class Stream:
         """Take a delivery at network time `now`, in seconds. True: it began or completed the sample."""
         payload = self._walks[is_orig].feed(data, self.records, 1 if is_orig else -1)
         if not payload:
-            self.complete = len(self.records) >= self._limit
+            self.complete = len(self.records) >= self._records
             return self.complete
-        needs = self._needs
         seen = self.seen
         added = len(payload)
-        if added > needs.window_bytes - seen:
-            added = needs.window_bytes - seen
-        room = needs.payload_bytes - seen
+        if added > self._window - seen:
+            added = self._window - seen
+        room = self._ship - seen
         if room > 0:
             self.payload += payload[: added if added < room else room]
         self.chunks.append(Chunk(added, is_orig, int((now - self._last) * 1e9) if seen else 0))
         self._last = now
         self.seen = seen + added
-        self.complete = self.seen >= needs.window_bytes or len(self.records) >= self._limit
+        self.complete = (
+            self.seen >= self._window or len(self.records) >= self._records or len(self.chunks) >= self._chunks
+        )
         return self.complete or not seen

@@ -237,7 +237,7 @@ class Table:
     def attach_stream(self, conn: Connection) -> bool:
         if self.stream_needs is None or conn.stream is not None:
             return False
-        conn.stream = Stream(self.stream_needs, self.limits.records)
+        conn.stream = Stream(self.stream_needs, self.limits)
         return True
 
     def stream_progress(self, conn: Connection, stream: Stream) -> None:
@@ -266,7 +266,7 @@ class Table:
         """The stream's sample is whole, or will never be."""
         stream, conn.stream = conn.stream, None
         if stream is not None and stream.seen:
-            if len(stream.records) > self.limits.records:
+            if len(stream.records) >= self.limits.records or len(stream.chunks) >= self.limits.chunks:
                 del stream.records[self.limits.records :]
                 self.counters.cut_samples += 1
             self._put(conn, bytes(stream.payload), stream.chunks, stream.records, self.stream_also)
