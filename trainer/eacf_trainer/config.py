@@ -41,10 +41,12 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outliers:
-    """Made-up flows of no application, which the background output learns. Each is a share of the real training rows."""
+    """Flows of no application, which the background output learns: made-up ones and the testbed's background traffic."""
 
     share: float = 0.0
-    """Made-up rows for each row of a real flow, drawn anew every epoch; 0: none, and no background output."""
+    """Made-up rows for each row of a real flow, as drawn in an epoch; 0: none, and no background output."""
+    pool: int = 5
+    """Epochs' worth of made-up rows to draw from."""
     background_share: float = 0.0
     """Rows of the testbed's background traffic for each row of a known flow, as drawn in an epoch."""
 
@@ -68,8 +70,6 @@ class Recipe:
     dropout: float = 0.0
     decay: bool = False
     """Whether the learning rate falls to 0 along a cosine; the paper's does not."""
-    smoothing: float = 0.0
-    """Label smoothing of the loss."""
     flows_per_label: int = 0
     """Most training flows of one label; 0: all there are."""
     records: int = 8

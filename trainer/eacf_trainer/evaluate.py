@@ -93,7 +93,9 @@ def calibration_error(probabilities: NDArray[np.float32], truth: NDArray[np.int6
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == truth
     parts = np.array_split(np.argsort(confidence, kind="stable"), BINS)
-    return float(sum(len(part) * abs(confidence[part].mean() - right[part].mean()) for part in parts if len(part)) / len(truth))
+    return float(
+        sum(len(part) * abs(confidence[part].mean() - right[part].mean()) for part in parts if len(part)) / len(truth)
+    )
 
 
 def share(part: int, whole: int) -> float:

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-import keras  # noqa: E402 - quiet before it loads
-import tensorflow as tf  # noqa: E402
+import keras
+import tensorflow as tf
 
-from eacf_trainer.config import Recipe  # noqa: E402
+from eacf_trainer.config import Recipe
 
 KERNEL, POOL = 3, 2
 PAPER_DROPOUT = 0.2
@@ -72,28 +72,23 @@ def fit(network: Network, rows: Rows, recipe: Recipe, mu: int, sd: float) -> lis
 
     Cross-entropy and Adam, as in the paper. Input is (byte - mu) / sd.
     """
-    first, wanted = rows(0)
-    steps = recipe.epochs * -(-len(first) // recipe.batch)
+    steps = recipe.epochs * -(-len(rows(0)[0]) // recipe.batch)
     rate = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, steps) if recipe.decay else recipe.learning_rate
-    outputs = network.output_shape[-1]
     network.compile(
         optimizer=keras.optimizers.Adam(rate),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.smoothing),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
     history = []
     for epoch in range(recipe.epochs):
-        if epoch:
-            first, wanted = rows(epoch)
-        done = network.fit(
-            normalised(first, mu, sd),
-            np.eye(outputs, dtype=np.float32)[wanted],
-            batch_size=recipe.batch,
-            epochs=1,
-            shuffle=False,
-            verbose=0,
-        )
-        history.append({name: round(float(values[0]), 6) for name, values in done.history.items()})
+        x, wanted = rows(epoch)
+        network.reset_metrics()
+        done: dict[str, float] = {}
+        # Batch by batch, so that only one of them is ever held as floats.
+        for begin in range(0, len(x), recipe.batch):
+            part = slice(begin, begin + recipe.batch)
+            done = network.train_on_batch(normalised(x[part], mu, sd), wanted[part], return_dict=True)
+        history.append({name: round(float(value), 6) for name, value in done.items()})
     return history
 
 

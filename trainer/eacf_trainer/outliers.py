@@ -23,7 +23,7 @@ FULL_SHARE = 0.12
 
 def make(flows: Sequence[Records], count: int, records: int, rng: np.random.Generator) -> list[Records]:
     """`count` made-up flows of at most `records` records, by all of the ways below in turn."""
-    ways = (scattered, prefixed, spliced, stretched, mixed)
+    ways = (scattered, prefixed, stretched, mixed)
     made = [ways[number % len(ways)](flows, records, rng) for number in range(count)]
     return [made[number] for number in rng.permutation(count)]
 
@@ -35,17 +35,9 @@ def scattered(flows: Sequence[Records], records: int, rng: np.random.Generator) 
 
 
 def prefixed(flows: Sequence[Records], records: int, rng: np.random.Generator) -> Records:
-    """Begins as a real flow (TLS 1.3's handshake looks alike for all), then goes on at random."""
-    real = _pick(flows, rng)
-    kept = int(rng.integers(1, max(len(real), 2)))
-    return (real[:kept] + _random(int(rng.integers(1, records + 1)), rng))[:records]
-
-
-def spliced(flows: Sequence[Records], records: int, rng: np.random.Generator) -> Records:
-    """Each record that of some flow at this place: each length is likely, together they are not."""
-    length = len(_pick(flows, rng))
-    picked = [_pick(flows, rng) for _ in range(length)]
-    return [each[min(place, len(each) - 1)] for place, each in enumerate(picked)][:records]
+    """Begins as a real flow does (TLS 1.3's handshake looks alike for all), then goes on at random."""
+    kept = _pick(flows, rng)[: int(rng.integers(1, records // 2 + 1))]
+    return (kept + _random(int(rng.integers(1, records + 1)), rng))[:records]
 
 
 def stretched(flows: Sequence[Records], records: int, rng: np.random.Generator) -> Records:
@@ -56,12 +48,11 @@ def stretched(flows: Sequence[Records], records: int, rng: np.random.Generator) 
 
 
 def mixed(flows: Sequence[Records], records: int, rng: np.random.Generator) -> Records:
-    """A real flow with about half of its records replaced by random ones."""
+    """A real flow with half of its records, or more, replaced by random ones."""
     real = _pick(flows, rng)[:records]
     strange = _random(len(real), rng)
-    swap = rng.random(len(real)) < 0.5
-    swap[int(rng.integers(len(real)))] = True
-    return [other if changed else own for own, other, changed in zip(real, strange, swap.tolist(), strict=True)]
+    kept = set(rng.permutation(len(real))[: int(rng.integers(0, len(real) // 2 + 1))].tolist())
+    return [own if place in kept else other for place, (own, other) in enumerate(zip(real, strange, strict=True))]
 
 
 def _pick(flows: Sequence[Records], rng: np.random.Generator) -> Records:

@@ -15,10 +15,11 @@ from io import StringIO
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from eacf.inference.runtime import choose
-from eacf_trainer.networks import Network, normalised, tf
+from eacf_trainer.networks import Network, normalised
 
 MAX_CALIBRATION_ROWS = 256
 ROWS_AT_ONCE = 128
@@ -83,7 +84,9 @@ def inspect(model: bytes) -> Quantisation:
     interpreter = choose().interpreter(model_content=model)
     source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     if (source["dtype"], target["dtype"]) != (np.uint8, np.int8):
-        raise ExportError(f"model takes {source['dtype'].__name__} and gives {target['dtype'].__name__}; uint8 and int8 needed")
+        raise ExportError(
+            f"model takes {source['dtype'].__name__} and gives {target['dtype'].__name__}; uint8 and int8 needed"
+        )
     (in_scale, in_zero), (out_scale, out_zero) = source["quantization"], target["quantization"]
     return Quantisation(float(in_scale), int(in_zero), float(out_scale), int(out_zero))
 

@@ -23,12 +23,22 @@ LIBRARIES = ("ai-edge-litert", "keras", "numpy", "scikit-learn", "tensorflow-cpu
 
 
 def write(
-    folder: Path, recipe: Recipe, captures: Mapping[str, Any], trained: Trained, figures: Mapping[str, Any], bundle_id: str
+    folder: Path,
+    recipe: Recipe,
+    captures: Mapping[str, Any],
+    trained: Trained,
+    figures: Mapping[str, Any],
+    bundle_id: str,
 ) -> None:
     """Write config, versions, float weights, history and figures; files of an earlier run are replaced."""
     folder.mkdir(parents=True, exist_ok=True)
     documents = {
-        "config": {"recipe": plain(recipe), "captures": captures, "features": trained.features.spec(), "bundle": bundle_id},
+        "config": {
+            "recipe": plain(recipe),
+            "captures": captures,
+            "features": trained.features.spec(),
+            "bundle": bundle_id,
+        },
         "versions": {**versions(), "machine": platform.machine()},
         "history": trained.history,
         "figures": figures,
@@ -36,7 +46,7 @@ def write(
     for name, document in documents.items():
         replace(folder / f"{name}.json", (json.dumps(document, indent=1) + "\n").encode())
     beside = folder / ".weights.npz"
-    np.savez(beside, **networks.weights(trained.network))
+    np.savez(beside, allow_pickle=False, **networks.weights(trained.network))
     beside.replace(folder / "weights.npz")
 
 
@@ -55,7 +65,11 @@ def plain(recipe: Recipe) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Of all that has a say in a bundle's bytes."""
-    return {"eacf": eacf.__version__, "python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+    return {
+        "eacf": eacf.__version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in LIBRARIES},
+    }
 
 
 def created() -> str:

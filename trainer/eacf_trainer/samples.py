@@ -42,7 +42,11 @@ class Labelled:
     def only(self, keep: Iterable[int]) -> Labelled:
         """Those of the given positions."""
         places = list(keep)
-        return Labelled(*([column[place] for place in places] for column in (self.samples, self.labels, self.captures)))
+        return Labelled(
+            [self.samples[place] for place in places],
+            [self.labels[place] for place in places],
+            [self.captures[place] for place in places],
+        )
 
     def known(self) -> Labelled:
         """Those with a label."""

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from eacf.features import Features, Paper, Shape
 from eacf.flow import Sample
-from eacf_trainer import networks, outliers
+from eacf_trainer import binning, networks, outliers
 from eacf_trainer.config import Recipe
 from eacf_trainer.samples import Labelled
 
 NOWHERE = IPv4Address(0)
-BIN_OUTLIERS = 1.0
+BIN_OUTLIERS = 0.5
 """Made-up flows for each real one while bins are learnt, so that lengths which no label has get bins of their own."""
 
 
@@ -43,7 +43,7 @@ def train(recipe: Recipe, flows: Labelled) -> Trained:
     labels = tuple(sorted({label for label in known.labels if label is not None}))
     known = capped(known, recipe.flows_per_label, np.random.default_rng(recipe.seed))
     exposed = recipe.outliers.share > 0
-    features = fitted(recipe, known, background)
+    features = fitted(recipe, known, background, labels)
     rows = features.encode(known.samples)
     wanted = numbered(known, labels)
     mu, sd = normalisation(recipe, rows)
@@ -66,20 +66,22 @@ class Source:
         wanted: NDArray[np.int64],
         none_of_them: int,
     ) -> None:
-        self.recipe, self.features, self.rows, self.wanted = recipe, features, rows, wanted
-        self.records = [sample.records for sample in known.samples]
-        self.background = features.encode(background.samples)
-        self.none_of_them = none_of_them
+        self.rows, self.wanted, self.none_of_them, self.seed = rows, wanted, none_of_them, recipe.seed
+        self.pools: list[tuple[NDArray[np.uint8], int]] = []
+        """Rows that are none of the labels, and how many of them are drawn for an epoch."""
+        settings = recipe.outliers
+        if settings.share:
+            count = round(settings.share * len(rows))
+            records = [sample.records for sample in known.samples]
+            rng = np.random.default_rng((recipe.seed, 1 << 34))
+            self.pools.append((made_up(features, records, settings.pool * count, recipe.records, rng), count))
+        if settings.share and len(background):
+            self.pools.append((features.encode(background.samples), round(settings.background_share * len(rows))))
 
     def epoch(self, number: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Rows and outputs of one epoch, in an order that follows from the seed and the epoch's number."""
-        rng = np.random.default_rng((self.recipe.seed, number))
-        parts = [self.rows]
-        settings = self.recipe.outliers
-        if settings.share:
-            parts.append(made_up(self.features, self.records, round(settings.share * len(self.rows)), self.recipe.records, rng))
-            count = round(settings.background_share * len(self.rows)) if len(self.background) else 0
-            parts.append(self.background[rng.integers(len(self.background), size=count)] if count else self.background)
+        rng = np.random.default_rng((self.seed, number))
+        parts = [self.rows, *(pool[rng.integers(len(pool), size=count)] for pool, count in self.pools)]
         rows = np.concatenate(parts)
         wanted = np.full(len(rows), self.none_of_them)
         wanted[: len(self.wanted)] = self.wanted
@@ -94,17 +96,19 @@ def made_up(
     return features.encode([bare(each) for each in outliers.make(flows, count, records, rng)])
 
 
-def fitted(recipe: Recipe, known: Labelled, background: Labelled) -> Features:
-    """The recipe's features; bins are learnt from training flows and made-up ones."""
+def fitted(recipe: Recipe, known: Labelled, background: Labelled, labels: tuple[str, ...]) -> Features:
+    """The recipe's features; bins are learnt from training flows, background and made-up ones."""
     if recipe.features == "paper":
         return Paper(recipe.len_bytes)
-    samples = list(known.samples)
+    records = [sample.records for sample in known.samples]
+    wanted = numbered(known, labels)
     if recipe.outliers.share:
-        records = [sample.records for sample in samples]
         rng = np.random.default_rng((recipe.seed, 1 << 32))
-        strange = outliers.make(records, round(BIN_OUTLIERS * len(samples)), recipe.records, rng)
-        samples += background.samples + [bare(each) for each in strange]
-    return Shape.fit(samples, records=recipe.records, bins=recipe.bins)
+        strange = outliers.make(records, round(BIN_OUTLIERS * len(records)), recipe.records, rng)
+        strange += [sample.records for sample in background.samples]
+        wanted = np.append(wanted, np.full(len(strange), len(labels)))
+        records = records + strange
+    return Shape(binning.edges(records, wanted, recipe.records, recipe.bins, recipe.seed), bins=recipe.bins)
 
 
 def normalisation(recipe: Recipe, rows: NDArray[np.uint8]) -> tuple[int, float]:
