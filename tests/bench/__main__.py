@@ -16,6 +16,7 @@ from pathlib import Path
 
 import collector
 import model
+import start
 import worker
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -43,14 +44,18 @@ HOLDS: dict[str, Callable[[float, float], bool]] = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--out", type=Path, default=REPOSITORY / "bench.json", help="where the figures go (default: %(default)s)")
-    parser.add_argument("--work", type=Path, default=REPOSITORY / "build" / "bench", help="where captures are made and kept")
-    parser.add_argument("--only", choices=("worker", "collector", "model"), help="measure one part")
+    parser.add_argument(
+        "--out", type=Path, default=REPOSITORY / "bench.json", help="where the figures go (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--work", type=Path, default=REPOSITORY / "build" / "bench", help="where captures are made and kept"
+    )
+    parser.add_argument("--only", choices=("worker", "collector", "model", "start"), help="measure one part")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
 
     figures: dict[str, float] = {}
-    for part in (worker, collector, model):
+    for part in (worker, collector, model, start):
         if options.only in (None, part.__name__):
             print(f"measuring {part.__name__} ...", file=sys.stderr, flush=True)
             figures |= part.measure(options.work)

@@ -65,12 +65,13 @@ def make(capture: Path) -> None:
 
 def seconds(work: Path, name: str, program: str, capture: Path) -> float:
     """Wall time inside the program, imports left out, on one core (children too)."""
-    script = work / f"{name}.py"  # a file, since nfstream's child processes import it again
+    # A file, since nfstream's child processes import it again; not by its module's name, which it would hide.
+    script = work / f"run_{name}.py"
     script.write_text(program)
     out = subprocess.run(
         [sys.executable, str(script), str(capture)], check=True, capture_output=True, text=True, preexec_fn=pin
     ).stdout
-    return float(out.split()[0])
+    return float(out.splitlines()[-1].split()[0])  # nfstream prints warnings before
 
 
 def pin() -> None:

@@ -7,6 +7,7 @@ applications. A forest splits where labels differ, given the other records; edge
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ def table(records: Sequence[Sequence[int]], count: int) -> NDArray[np.float32]:
     return values
 
 
-def _splits(tree: RandomForestClassifier) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+def _splits(tree: Any) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """Each split of a tree: which record it asks about, its threshold, and how much impurity it takes away."""
     nodes = tree.tree_
     inner = np.flatnonzero(nodes.children_left >= 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,18 +49,18 @@ class Int8:
 
 
 def build(recipe: Recipe, data: Data, out: Path, run: Path, say: Say) -> Bundle:
-    """Build ``out/<name>.eacf`` and the run folder `run`; both are complete or not there."""
+    """Build ``out/<name>.eacf``, whose figures are its own, and the run folder `run`."""
     say(f"{recipe.name}: training {recipe.epochs} epochs")
     trained = training.train(recipe, joined([data.training[way] for way in recipe.ways]))
     say(f"{recipe.name}: quantising and calibrating")
     int8 = quantised(recipe, trained, joined([data.validation[way] for way in recipe.ways]))
     manifest = described(recipe, trained, int8, data)
-    out.mkdir(parents=True, exist_ok=True)
-    unmeasured = bundle.write(out / f"{recipe.name}.unmeasured.eacf", manifest, int8.model)
     say(f"{recipe.name}: measuring on the evaluation captures")
+    with tempfile.TemporaryDirectory() as folder:
+        unmeasured = bundle.write(Path(folder) / "unmeasured.eacf", manifest, int8.model)
     figures = measured(recipe, trained, int8, unmeasured, data)
+    out.mkdir(parents=True, exist_ok=True)
     written = bundle.write(out / f"{recipe.name}.eacf", manifest | {"figures": figures}, int8.model)
-    Path(unmeasured.source).unlink()
     runs.write(run, recipe, data.summary, trained, figures, written.id)
     return written
 

@@ -5,7 +5,7 @@ Nothing else decides a result: the same configuration, the same captures and the
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 CREATED = "2026-11-01T00:00:00Z"
@@ -82,11 +82,3 @@ class Recipe:
     """Share of validation outliers that may pass all thresholds together; 1: no such bound."""
     lighter: str = ""
     """How this differs from the full setting; empty: it is the full one. Goes into the manifest."""
-
-
-def as_json(config: Plan | Recipe) -> dict[str, object]:
-    """What a run folder keeps of `config`."""
-    return asdict(config)
-
-
-__all__ = ["CREATED", "CaptureSet", "Outliers", "Plan", "Recipe", "Way", "as_json", "replace"]

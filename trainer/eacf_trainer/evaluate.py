@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,23 +13,8 @@ from eacf.flow import Sample
 from eacf.inference import Model
 from eacf.verdict import Verdict
 
-BATCH = 32
-"""As the worker does."""
 DIGITS = 4
 BINS = 10
-
-
-def verdicts(model: Model, samples: Sequence[Sample]) -> list[Verdict]:
-    """One for each of `samples`, in batches as a worker makes them."""
-    said: list[Verdict] = []
-    for begin in range(0, len(samples), BATCH):
-        said += model.verdicts(samples[begin : begin + BATCH])
-    return said
-
-
-def scores(model: Model, samples: Sequence[Sample]) -> NDArray[np.float32]:
-    """(n, outputs) calibrated probabilities of all `samples`."""
-    return np.concatenate([model.scores(samples[begin : begin + BATCH]) for begin in range(0, len(samples), BATCH)])
 
 
 def known(model: Model, samples: Sequence[Sample], wanted: Sequence[str]) -> dict[str, object]:
@@ -40,9 +25,9 @@ def known(model: Model, samples: Sequence[Sample], wanted: Sequence[str]) -> dic
     """
     labels = model.bundle.labels
     truth = np.array([labels.index(label) for label in wanted])
-    probabilities = scores(model, samples)
+    probabilities = model.scores(samples)
     best = probabilities[:, : len(labels)].argmax(axis=1)
-    said = verdicts(model, samples)
+    said = model.verdicts(samples)
     covered = [(verdict.label, label) for verdict, label in zip(said, wanted, strict=True) if verdict.label]
     right = sum(a == b for a, b in covered)
     return {
@@ -59,7 +44,7 @@ def known(model: Model, samples: Sequence[Sample], wanted: Sequence[str]) -> dic
 
 def unknown(model: Model, samples: Sequence[Sample]) -> dict[str, object]:
     """Figures on flows of no label of the bundle's: every label said is wrong."""
-    said = verdicts(model, samples)
+    said = model.verdicts(samples)
     names = Counter(verdict.label for verdict in said if verdict.label)
     return {
         "flows": len(said),
@@ -106,8 +91,3 @@ def share(part: int, whole: int) -> float:
 def rounded(value: float) -> float:
     """To DIGITS digits: more would pretend."""
     return round(float(value), DIGITS)
-
-
-def mean(values: Iterable[float]) -> float:
-    """Their mean, rounded."""
-    return rounded(float(np.mean(list(values))))

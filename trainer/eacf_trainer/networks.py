@@ -82,13 +82,14 @@ def fit(network: Network, rows: Rows, recipe: Recipe, mu: int, sd: float) -> lis
     history = []
     for epoch in range(recipe.epochs):
         x, wanted = rows(epoch)
-        network.reset_metrics()
-        done: dict[str, float] = {}
+        sums = dict.fromkeys(("loss", "accuracy"), 0.0)
         # Batch by batch, so that only one of them is ever held as floats.
         for begin in range(0, len(x), recipe.batch):
             part = slice(begin, begin + recipe.batch)
             done = network.train_on_batch(normalised(x[part], mu, sd), wanted[part], return_dict=True)
-        history.append({name: round(float(value), 6) for name, value in done.items()})
+            for name in sums:
+                sums[name] += float(done[name]) * len(x[part])
+        history.append({name: round(total / len(x), 6) for name, total in sums.items()})
     return history
 
 
@@ -104,10 +105,5 @@ def logits(network: Network, rows: NDArray[np.uint8], mu: int, sd: float) -> NDA
 
 
 def weights(network: Network) -> dict[str, NDArray[np.float32]]:
-    """Float weights by variable path, for the run folder."""
+    """Float weights by variable path, in the order that ``set_weights`` takes them, for the run folder."""
     return {variable.path.replace("/", "."): np.asarray(variable.numpy(), np.float32) for variable in network.weights}
-
-
-def load_weights(network: Network, kept: dict[str, NDArray[np.float32]]) -> None:
-    """The reverse of :func:`weights`, in the order in which they were written."""
-    network.set_weights(list(kept.values()))

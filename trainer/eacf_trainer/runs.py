@@ -19,6 +19,8 @@ from eacf_trainer import networks
 from eacf_trainer.config import CREATED, Recipe
 from eacf_trainer.training import Trained
 
+INDENT = {"config": 1, "versions": 1, "features": None, "history": None, "figures": 1}
+"""Long lists of numbers stay on one line."""
 LIBRARIES = ("ai-edge-litert", "keras", "numpy", "scikit-learn", "tensorflow-cpu")
 
 
@@ -30,21 +32,21 @@ def write(
     figures: Mapping[str, Any],
     bundle_id: str,
 ) -> None:
-    """Write config, versions, float weights, history and figures; files of an earlier run are replaced."""
+    """Write config, versions, features, float weights, history and figures; files of an earlier run are replaced."""
     folder.mkdir(parents=True, exist_ok=True)
     documents = {
         "config": {
             "recipe": plain(recipe),
             "captures": captures,
-            "features": trained.features.spec(),
             "bundle": bundle_id,
         },
         "versions": {**versions(), "machine": platform.machine()},
+        "features": trained.features.spec(),
         "history": trained.history,
         "figures": figures,
     }
     for name, document in documents.items():
-        replace(folder / f"{name}.json", (json.dumps(document, indent=1) + "\n").encode())
+        replace(folder / f"{name}.json", (json.dumps(document, indent=INDENT[name]) + "\n").encode())
     beside = folder / ".weights.npz"
     np.savez(beside, allow_pickle=False, **networks.weights(trained.network))
     beside.replace(folder / "weights.npz")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import OrderedDict
 
 from eacf.collector.limits import Counters, Limits
 
@@ -69,7 +70,7 @@ class Fragments:
     def __init__(self, limits: Limits, counters: Counters) -> None:
         self._limits = limits
         self._counters = counters
-        self._packets: dict[bytes, _Packet] = {}
+        self._packets: OrderedDict[bytes, _Packet] = OrderedDict()
         self.held = 0
 
     def __len__(self) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 class Limits:
     """What the collector will hold at most. Where a limit is met, the policy stands beside it."""
 
-    connections: int = 131_072
+    connections: int = 65_536
     """Connections tracked; a new one then pushes out the oldest, whose sample goes out as if it had ended."""
     endpoint_buffer_bytes: int = 10 * 1024 * 1024
     """Out-of-order data of one side; more, and that side is delivered no further

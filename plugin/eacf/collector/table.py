@@ -7,6 +7,7 @@ a double, since Zeek's are, and gaps must round as Zeek's do.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from hashlib import blake2b
 from heapq import heapify, heappop, heappush
 from ipaddress import IPv4Address, IPv6Address
@@ -87,13 +88,13 @@ class Table:
         self.limits = limits
         self.counters = Counters()
         self.ends: dict[bytes, Endpoint] = {}
-        self.open: dict[int, Connection] = {}  # by serial number, thus oldest first
+        self.open: OrderedDict[int, Connection] = OrderedDict()  # by serial number, thus oldest first
         self.timers: list[tuple[float, int, int, Connection]] = []
         self.next_timer = float("inf")
         self.now = self.network_time = 0.0
         self.screen = Screen()
         self.buffer_bytes = 0
-        self.gathering: dict[int, Connection] = {}  # those that hold anything, in the order in which they began to
+        self.gathering: OrderedDict[int, Connection] = OrderedDict()  # those that hold anything, in order of beginning
         self.gathered_bytes = 0
         self.ready: list[Collected] = []
         self._serial = 0
