@@ -1,7 +1,7 @@
 """Captures to samples, exactly as a real Zeek with eacf's script would take them.
 
-Reading order: `files` (capture to packets), `link` and `ip` (packet to TCP segment), `table`, `connection` and
-`reassembly` (segments to in-order data), `signature` and `ssl` (what is TLS), `samples` (data to sample).
+Reading order: `files` (capture to packets), `link` and `ip` (packet to TCP segment), `table`, `tcp` and
+`reassembly` (segments to in-order data), `connection`, `signature` and `ssl` (what is TLS), `samples` (data to sample).
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from eacf.collector.connection import ACK, CONTROL, SYN
 from eacf.collector.files import Batch
 from eacf.collector.ip import Packets
 from eacf.collector.limits import Counters, Limits
@@ -10,6 +9,7 @@ from eacf.collector.link import EN10MB
 from eacf.collector.reassembly import ESTABLISHED
 from eacf.collector.screen import COMMON_BYTES
 from eacf.collector.table import Collected, Table
+from eacf.collector.tcp import ACK, CONTROL, SYN
 from eacf.flow import Needs
 
 

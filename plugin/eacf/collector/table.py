@@ -13,7 +13,13 @@ from heapq import heapify, heappop, heappush
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
-from eacf.collector.connection import (
+from eacf.collector.connection import Connection
+from eacf.collector.limits import Counters, Limits
+from eacf.collector.reassembly import ESTABLISHED, INACTIVE, PARTIAL, RESET, SYN_ACK_SENT, SYN_SENT, Endpoint
+from eacf.collector.samples import DEFAULT_RECORDS, Stream
+from eacf.collector.screen import Screen
+from eacf.collector.ssl import PORTS, Analyzer
+from eacf.collector.tcp import (
     ACK,
     ATTEMPT,
     DEADLINE,
@@ -23,13 +29,7 @@ from eacf.collector.connection import (
     SYN,
     TCP_CONNECTION_LINGER,
     TCP_SESSION_TIMER,
-    Connection,
 )
-from eacf.collector.limits import Counters, Limits
-from eacf.collector.reassembly import ESTABLISHED, INACTIVE, PARTIAL, RESET, SYN_ACK_SENT, SYN_SENT, Endpoint
-from eacf.collector.samples import DEFAULT_RECORDS, Stream
-from eacf.collector.screen import Screen
-from eacf.collector.ssl import PORTS, Analyzer
 from eacf.flow import Address, Chunk, Needs, Sample
 
 LIKELY_SERVER_PORTS = PORTS | {21, 22, 25, 53, 79, 80, 81, 88, 135, 139, 143, 389, 445, 502, 587, 631, 1080, 1883, 2811}
