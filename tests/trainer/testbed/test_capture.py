@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -35,15 +37,21 @@ def test_the_collector_reads_what_was_written(tmp_path: Path, conditions: str) -
 
 
 def test_the_same_seed_gives_the_same_lengths_and_times(tmp_path: Path) -> None:
-    first, second = tmp_path / "first.pcap", tmp_path / "second.pcap"
-    assert generate(first, seed=5, connections=40) == generate(second, seed=5, connections=40)
+    first, second, other = tmp_path / "first.pcap", tmp_path / "second.pcap", tmp_path / "other.pcap"
+    truths = generate(first, seed=5, connections=40)
+    generate(other, seed=6, connections=40)  # what a process has made before must not matter
+    assert generate(second, seed=5, connections=40) == truths
     assert timing(first) == timing(second)
-    assert timing(first) != timing_of(tmp_path, seed=6)
+    assert timing(first) != timing(other)
 
 
-def timing_of(folder: Path, seed: int) -> list[tuple[float, int]]:
-    generate(folder / "other.pcap", seed=seed, connections=40)
-    return timing(folder / "other.pcap")
+def test_another_process_writes_the_same_lengths_and_times(tmp_path: Path) -> None:
+    here, there = tmp_path / "here.pcap", tmp_path / "there.pcap"
+    generate(here, seed=7, connections=40)
+    command = [sys.executable, "-m", "eacf_trainer.testbed", str(there), "--seed", "7", "--connections", "40"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    assert timing(here) == timing(there)
+    assert here.read_bytes() != there.read_bytes()  # keys are new
 
 
 def timing(capture: Path) -> list[tuple[float, int]]:

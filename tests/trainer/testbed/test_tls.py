@@ -50,3 +50,14 @@ def test_resumption_shortens_the_handshake(version: str) -> None:
 def test_tickets_are_as_many_as_asked_for() -> None:
     counts = [len(records(Connection(Peer("1.3", "", "a.example", 2, tickets)).handshake())) for tickets in (0, 1, 2)]
     assert [counts[1] - counts[0], counts[2] - counts[1]] == [1, 1]
+
+
+def test_a_server_answers_each_client_in_its_own_protocol() -> None:
+    """Whoever came before: lengths must follow from the seed alone, and the answer to ALPN is in them."""
+
+    def lengths(alpn: str) -> list[tuple[int, int]]:
+        return records(Connection(Peer("1.3", alpn, "www.site.example", 4, 1)).handshake())
+
+    first = {alpn: lengths(alpn) for alpn in ("h2", "http/1.1", "")}
+    assert {alpn: lengths(alpn) for alpn in ("http/1.1", "", "h2")} == first
+    assert len({str(each) for each in first.values()}) == 3

@@ -25,10 +25,15 @@ Key = rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 
 @cache
-def server_context(identity: int, tickets: int) -> ssl.SSLContext:
-    """A server's TLS settings with the certificate number `identity` and so many TLS 1.3 session tickets a handshake."""
+def server_context(identity: int, tickets: int, alpn: str) -> ssl.SSLContext:
+    """A server's TLS settings: the certificate number `identity`, so many TLS 1.3 session tickets a handshake, and the protocol it speaks.
+
+    Each has settings of its own: one shared by two protocols would answer as whoever changed it last said.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.num_tickets = tickets
+    if alpn:
+        context.set_alpn_protocols([alpn])
     with tempfile.TemporaryDirectory() as folder:  # load_cert_chain reads files only
         chain = Path(folder) / "chain.pem"
         chain.write_bytes(_chain(identity))
@@ -41,6 +46,7 @@ def _authority() -> tuple[x509.Name, ed25519.Ed25519PrivateKey]:
     return _name("eacf testbed authority"), ed25519.Ed25519PrivateKey.generate()
 
 
+@cache
 def _chain(identity: int) -> bytes:
     """PEM: private key, certificate, and an intermediate for most; padded with alternative names up to a drawn size."""
     rng = random.Random(f"certificate {identity}")

@@ -28,14 +28,6 @@ def client_context(version: Version, alpn: str) -> ssl.SSLContext:
     return context
 
 
-@cache
-def _server(identity: int, tickets: int, alpn: str) -> ssl.SSLContext:
-    context = server_context(identity, tickets)
-    if alpn:
-        context.set_alpn_protocols([alpn])
-    return context
-
-
 @dataclass(frozen=True)
 class Peer:
     """What decides a handshake."""
@@ -61,7 +53,7 @@ class Connection:
             True: context.wrap_bio(
                 self._inbox[True], self._inbox[False], server_hostname=peer.server_name, session=session
             ),
-            False: _server(peer.identity, peer.tickets, peer.alpn).wrap_bio(
+            False: server_context(peer.identity, peer.tickets, peer.alpn).wrap_bio(
                 self._inbox[False], self._inbox[True], server_side=True
             ),
         }
