@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
+from eacf import collector, tls
 from eacf_trainer import samples, testbed
 from eacf_trainer.config import CaptureSet, Plan, Way
 from eacf_trainer.samples import Labelled
@@ -20,7 +22,7 @@ Say = Callable[[str], None]
 def prepare(plan: Plan, folder: Path, say: Say) -> dict[str, list[Path]]:
     """Generate and collect whatever of `plan` is not in `folder` yet; the captures' paths by purpose.
 
-    Captures lie in a folder named by a hash of the testbed's source, so that an old one is never taken for a new one.
+    Samples lie in a folder named by :func:`source_hash`, so that old ones are never taken for new ones.
     """
     home = folder / source_hash()
     home.mkdir(parents=True, exist_ok=True)
@@ -63,9 +65,10 @@ def read(captures: Mapping[str, list[Path]], label_map: Mapping[str, str]) -> di
 
 
 def source_hash() -> str:
-    """12 hex digits of the testbed's source, file by file."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(testbed.__file__).parent.rglob("*.py")):
+    """12 hex digits of what decides a sample: the source of testbed and collector, file by file, and OpenSSL's version."""
+    digest = hashlib.sha256(ssl.OPENSSL_VERSION.encode())
+    packages = (Path(testbed.__file__).parent, Path(collector.__file__).parent)
+    for path in (Path(tls.__file__), *(path for package in packages for path in sorted(package.rglob("*.py")))):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
 

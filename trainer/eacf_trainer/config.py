@@ -12,7 +12,7 @@ CREATED = "2026-11-01T00:00:00Z"
 """What a manifest says it was created at unless SOURCE_DATE_EPOCH says otherwise; raised by hand with each release."""
 
 Way = Literal["records", "stream"]
-"""How a sample was cut: "records" by Needs(0, ..., 8, False), as TLS analysis tells of it, "stream" by Needs()."""
+"""How a sample was cut: "records" by Needs(0, ..., 16, False), as TLS analysis tells of it, "stream" by Needs()."""
 
 
 @dataclass(frozen=True)

@@ -29,12 +29,11 @@ FAST = 1
 
 @dataclass
 class Labelled:
-    """Samples, their labels and captures, side by side."""
+    """Samples and their labels, side by side."""
 
     samples: list[Sample] = field(default_factory=list)
     labels: list[str | None] = field(default_factory=list)
     """None: the label map has no label for the server name, which makes it background traffic."""
-    captures: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -42,11 +41,7 @@ class Labelled:
     def only(self, keep: Iterable[int]) -> Labelled:
         """Those of the given positions."""
         places = list(keep)
-        return Labelled(
-            [self.samples[place] for place in places],
-            [self.labels[place] for place in places],
-            [self.captures[place] for place in places],
-        )
+        return Labelled([self.samples[place] for place in places], [self.labels[place] for place in places])
 
     def known(self) -> Labelled:
         """Those with a label."""
@@ -98,7 +93,6 @@ def read(paths: Iterable[Path], label_map: Mapping[str, str]) -> Labelled:
                     named = [sample for sample in message.samples if sample.server_name is not None]
                     result.samples += named
                     result.labels += [rules.label(sample.server_name) for sample in named]
-                    result.captures += [path.name.partition(".")[0]] * len(named)
     return result
 
 
@@ -108,7 +102,6 @@ def joined(parts: Sequence[Labelled]) -> Labelled:
     for part in parts:
         result.samples += part.samples
         result.labels += part.labels
-        result.captures += part.captures
     return result
 
 
