@@ -30,7 +30,11 @@ Rows = Callable[[int], tuple[NDArray[np.uint8], NDArray[np.int64]]]
 
 
 def deterministic(seed: int) -> None:
-    """From here on TensorFlow in this process gives the same numbers for the same `seed` on the same machine."""
+    """From here on TensorFlow in this process gives the same numbers for the same `seed` on the same machine.
+
+    Layers are named from the start again too: names go into the model file, and must not tell what was built before.
+    """
+    keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
 

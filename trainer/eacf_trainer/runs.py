@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import ssl
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -48,7 +49,8 @@ def write(
     for name, document in documents.items():
         replace(folder / f"{name}.json", (json.dumps(document, indent=INDENT[name]) + "\n").encode())
     beside = folder / ".weights.npz"
-    np.savez(beside, allow_pickle=False, **networks.weights(trained.network))
+    arrays: dict[str, Any] = dict(networks.weights(trained.network))
+    np.savez(beside, **arrays)
     beside.replace(folder / "weights.npz")
 
 
@@ -70,6 +72,7 @@ def versions() -> dict[str, str]:
     return {
         "eacf": eacf.__version__,
         "python": platform.python_version(),
+        "openssl": ssl.OPENSSL_VERSION,
         **{name: version(name) for name in LIBRARIES},
     }
 
