@@ -11,22 +11,23 @@ from pathlib import Path
 
 from eacf import bundle, inference
 from eacf.collector import collect
-from eacf.errors import EacfError
+from eacf.errors import EacfError, SettingError
 
 ROOT = Path(__file__).resolve().parents[2]
+"""Of the checkout, if this runs from one."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; its exit code."""
+    """Run one command; its exit code: 0 fine, 1 the work failed, 2 a mistake in the command."""
     options = _parser().parse_args(arguments)
     try:
         if options.command == "bundles":
             _bundles(options)
         else:
             _abstention(options)
-    except EacfError as error:
+    except (EacfError, OSError) as error:
         print(f"eacf_trainer: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, SettingError) else 1
     return 0
 
 
@@ -39,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument(
         "--out", type=Path, help="put both bundles and their run folders here (default: where eacf keeps them)"
     )
-    build.add_argument("--work", type=Path, default=ROOT / "build", help="captures and samples (default: %(default)s)")
+    build.add_argument("--work", type=Path, default=Path("build"), help="captures and samples (default: %(default)s)")
     silent = commands.add_parser("abstention", help="how often a bundle abstains on captures of what it does not know")
     silent.add_argument("captures", nargs="+", type=Path, metavar="CAPTURE", help="a capture, or a folder of them")
     silent.add_argument("--bundle", type=Path, default=bundle.default_path(), help="default: the shipped one")
@@ -47,6 +48,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _bundles(options: argparse.Namespace) -> None:
+    if options.out is None and not (ROOT / "trainer" / "runs").is_dir():
+        raise SettingError("eacf is installed, not run from its repository: say with --out where bundles go")
     from eacf_trainer import pipeline  # loads TensorFlow
 
     begun = time.monotonic()

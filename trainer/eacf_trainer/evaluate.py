@@ -15,6 +15,7 @@ from eacf.verdict import Verdict
 
 DIGITS = 4
 BINS = 10
+SILENT = ("abstained", "refused")
 
 
 def known(model: Model, samples: Sequence[Sample], wanted: Sequence[str]) -> dict[str, object]:
@@ -35,7 +36,7 @@ def known(model: Model, samples: Sequence[Sample], wanted: Sequence[str]) -> dic
         "accuracy": share(int((best == truth).sum()), len(truth)),
         "macro_f1": rounded(f1_score(truth, best, average="macro")),
         "coverage": share(len(covered), len(said)),
-        "abstained": share(len(said) - len(covered), len(said)),
+        **silent(said),
         "accuracy_covered": share(right, len(covered)),
         "calibration_error": rounded(calibration_error(probabilities, truth)),
         "labels": per_label(labels, truth, best, said),
@@ -48,9 +49,14 @@ def unknown(model: Model, samples: Sequence[Sample]) -> dict[str, object]:
     names = Counter(verdict.label for verdict in said if verdict.label)
     return {
         "flows": len(said),
-        "abstained": share(len(said) - names.total(), len(said)),
+        **silent(said),
         "said": dict(sorted(names.items())),
     }
+
+
+def silent(said: Sequence[Verdict]) -> dict[str, float]:
+    """Shares of verdicts without a label: the model did not know, or the flow had no record to judge by."""
+    return {reason: share(sum(verdict.reason == reason for verdict in said), len(said)) for reason in SILENT}
 
 
 def per_label(
