@@ -20,7 +20,7 @@ from eacf_trainer.training import Trained
 
 
 def captured(seeds: tuple[int, ...], sites: str) -> CaptureSet:
-    return CaptureSet(seeds, 60, ("lan", "lossy"), (f"{sites}-0", f"{sites}-1"), background_share=0.2)
+    return CaptureSet(seeds, 100, ("lan", "lossy"), (f"{sites}-0", f"{sites}-1"), background_share=0.2)
 
 
 class Built(NamedTuple):
@@ -41,7 +41,7 @@ class Prepared(NamedTuple):
 
 @pytest.fixture(scope="session")
 def plan() -> Plan:
-    """Six captures of 60 connections."""
+    """Six captures of 100 connections."""
     return Plan(captured((1, 2, 3), "training"), captured((801, 802), "validation"), captured((1001,), "evaluation"))
 
 
@@ -49,7 +49,14 @@ def plan() -> Plan:
 def recipe() -> Recipe:
     """The shipped recipe, small."""
     return replace(
-        recipes.DEFAULT, name="small", epochs=6, batch=32, hidden=(24,), bins=24, outliers=Outliers(0.5, 2, 0.25)
+        recipes.DEFAULT,
+        name="small",
+        epochs=15,
+        batch=32,
+        learning_rate=0.01,
+        hidden=(24,),
+        bins=24,
+        outliers=Outliers(0.5, 2, 0.25),
     )
 
 

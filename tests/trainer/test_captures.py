@@ -27,9 +27,9 @@ def test_what_is_there_is_not_made_again(plan: Plan, prepared: Any, tmp_path: Pa
 def test_paths_and_sites_are_taken_in_turn_and_captures_are_not_kept(prepared: Any) -> None:
     names = [path.name for path in prepared.captures["training"]]
     assert names == [
-        "1-lan-training-0-60-0.2.pcap",
-        "2-lossy-training-1-60-0.2.pcap",
-        "3-lan-training-0-60-0.2.pcap",
+        "1-lan-training-0-100-0.2.pcap",
+        "2-lossy-training-1-100-0.2.pcap",
+        "3-lan-training-0-100-0.2.pcap",
     ]
     home = prepared.work / "captures" / captures.source_hash()
     assert {path.parent for paths in prepared.captures.values() for path in paths} == {home}
@@ -39,7 +39,7 @@ def test_paths_and_sites_are_taken_in_turn_and_captures_are_not_kept(prepared: A
 
 def test_samples_are_those_of_the_capture_with_that_seed(prepared: Any, flows: Any, tmp_path: Path) -> None:
     capture = tmp_path / "again.pcap"
-    testbed.generate(capture, seed=1001, connections=60, conditions="lan", sites="evaluation-0", background_share=0.2)
+    testbed.generate(capture, seed=1001, connections=100, conditions="lan", sites="evaluation-0", background_share=0.2)
     for way, needs in samples.CUTS.items():
         again = [each.sample for each in collect(capture, needs) if each.sample.server_name]
         found = flows["evaluation"][way].samples
@@ -71,7 +71,7 @@ def test_the_summary_counts_flows(plan: Plan, flows: Any) -> None:
         for way in ("records", "stream"):
             counted = entry["flows"][way] + entry["background_flows"][way]
             assert counted == len(flows[purpose][way])
-            assert 0.8 * 60 * seeds < counted <= 60 * seeds  # a few have no server name
+            assert 0.8 * 100 * seeds < counted <= 100 * seeds  # a few have no server name
             assert 0 < entry["background_flows"][way] < entry["flows"][way]
     assert document["validation"]["seeds"] == [801, 802]
     bigger = captures.summary(replace(plan, training=replace(plan.training, seeds=(4,))), flows)
