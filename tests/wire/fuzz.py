@@ -86,6 +86,8 @@ def seeds() -> list[bytes]:
         wire.encode_who(),
         wire.encode_hello("0123456789ab", "ba9876543210", Needs()),
         wire.encode_verdicts("0123456789ab", [verdict, verdict]),
+        wire.encode_tap_who("eacf.verdict.zeek."),
+        wire.encode_tap_ready("0123456789ab", Needs(), 0.25, 1_000_000, 256),
         wire.encode_status_request("eacf.control.reply.0123456789ab."),
         wire.encode_status_reply("0123456789ab", '{"uptime": 1}'),
         wire.encode((Count(1), Count(1), (b"Zoo::one", _SCALARS))),
@@ -186,6 +188,9 @@ def check(body: bytes) -> str:
         assert wire.decode_message(wire.encode_flows(message.reply_to, message.samples)) == message
     elif isinstance(message, wire.Verdicts):
         assert wire.decode_message(wire.encode_verdicts(message.worker, message.verdicts)) == message
+    elif isinstance(message, wire.TapReady):
+        said = (message.tap, message.needs, message.share, message.received, message.window)
+        assert wire.decode_message(wire.encode_tap_ready(*said)) == message
     return type(message).__name__
 
 

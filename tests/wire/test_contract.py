@@ -15,16 +15,20 @@ from eacf.wire.messages import (
     MAX_CHUNK,
     MAX_CHUNKS,
     MAX_PAYLOAD,
+    MAX_RECEIVED,
     MAX_RECORD,
     MAX_RECORDS,
     MAX_REPORT,
     MAX_SAMPLES,
     MAX_SERVER_NAME,
     MAX_VERDICTS,
+    MAX_WINDOW,
     Flows,
     Hello,
     StatusReply,
     StatusRequest,
+    TapReady,
+    TapWho,
     Verdicts,
     Who,
 )
@@ -45,6 +49,7 @@ SAMPLE: tuple[Value, ...] = (
 )
 VERDICT: tuple[Value, ...] = (b"C1", None, 0.25, b"0123456789ab", b"abstained", None)
 NEEDS: tuple[Value, ...] = (Count(0), Count(3000), Count(8), False)
+READY: tuple[Value, ...] = (b"0123456789ab", NEEDS, 0.25, Count(1000), Count(256))
 
 
 def event(name: str, *arguments: Value) -> tuple[Any, ...]:
@@ -92,6 +97,8 @@ def test_every_other_message_both_ways() -> None:
         (event("EACF::who"), Who()),
         (event("EACF::hello", b"w", b"m", NEEDS), Hello("w", "m", Needs(0, 3000, 8, False))),
         (event("EACF::verdicts", b"w", (VERDICT,)), Verdicts("w", [verdict])),
+        (event("EACF::tap_who", b"eacf.verdict.z."), TapWho("eacf.verdict.z.")),
+        (event("EACF::tap_ready", *READY), TapReady("0123456789ab", Needs(0, 3000, 8, False), 0.25, 1000, 256)),
         (event("EACF::status_request", b"t"), StatusRequest("t")),
         (event("EACF::status_reply", b"w", b'{"a": "\xc3\xa4"}'), StatusReply("w", '{"a": "ä"}')),
     ]
@@ -111,6 +118,10 @@ def value_of(message: object) -> Value:
             return contract.hello_value(worker, model, needs)
         case Verdicts(worker, verdicts):
             return contract.verdicts_value(worker, verdicts)
+        case TapWho(reply_to):
+            return contract.tap_who_value(reply_to)
+        case TapReady(tap, needs, share, received, window):
+            return contract.tap_ready_value(tap, needs, share, received, window)
         case StatusRequest(reply_to):
             return contract.status_request_value(reply_to)
         case StatusReply(worker, report):
@@ -127,6 +138,8 @@ def test_surplus_fields_are_ignored() -> None:
     assert verdicts == contract.message_of(event("EACF::verdicts", b"w", (VERDICT,)))
     hello = contract.message_of(event("EACF::hello", b"w", b"m", (*NEEDS, Count(1))))
     assert hello == Hello("w", "m", Needs(0, 3000, 8, False))
+    ready = contract.message_of(event("EACF::tap_ready", *changed(READY, 1, (*NEEDS, b"new"))))
+    assert ready == contract.message_of(event("EACF::tap_ready", *READY))
 
 
 def test_trailing_optional_fields_may_be_missing() -> None:
@@ -230,6 +243,26 @@ def test_a_wrong_field_of_a_sample(index: int, value: Value, kind: str, parts: t
         (event("EACF::hello", b"w", b"m", changed(NEEDS, 1, Count(2**32))), "value", ("n.window_bytes",)),
         (event("EACF::hello", b"w", b"m", changed(NEEDS, 2, Count(65537))), "value", ("n.records",)),
         (event("EACF::hello", b"w", b"m", changed(NEEDS, 3, None)), "type", ("n.chunks",)),
+        (event("EACF::tap_who"), "arguments", ("EACF::tap_who: 0 arguments, expected 1",)),
+        (event("EACF::tap_who", b"t" * 256), "limit", ("tap_who.reply_to",)),
+        (event("EACF::tap_who", b"\xff"), "text", ("tap_who.reply_to", "UTF-8")),
+        (event("EACF::tap_who", Count(1)), "type", ("tap_who.reply_to", "count, expected string")),
+        (event("EACF::tap_ready", *READY, Count(1)), "arguments", ("EACF::tap_ready: 6 arguments, expected 5",)),
+        (event("EACF::tap_ready", *READY[:4]), "arguments", ("EACF::tap_ready: 4 arguments, expected 5",)),
+        (event("EACF::tap_ready", *changed(READY, 0, b"")), "text", ("tap_ready.tap", "not empty")),
+        (event("EACF::tap_ready", *changed(READY, 0, b"x" * 65)), "limit", ("tap_ready.tap",)),
+        (event("EACF::tap_ready", *changed(READY, 1, NEEDS[:3])), "fields", ("tap_ready.n", "3 fields")),
+        (event("EACF::tap_ready", *changed(READY, 1, changed(NEEDS, 0, Count(65537)))), "value", ("n.payload_bytes",)),
+        (event("EACF::tap_ready", *changed(READY, 1, changed(NEEDS, 2, 8))), "type", ("tap_ready.n.records", "int")),
+        (event("EACF::tap_ready", *changed(READY, 2, 0.0)), "value", ("tap_ready.share", "0.0 is not above 0")),
+        (event("EACF::tap_ready", *changed(READY, 2, -0.0)), "value", ("tap_ready.share",)),
+        (event("EACF::tap_ready", *changed(READY, 2, 1.01)), "value", ("tap_ready.share", "1.01")),
+        (event("EACF::tap_ready", *changed(READY, 2, float("nan"))), "value", ("tap_ready.share", "nan")),
+        (event("EACF::tap_ready", *changed(READY, 2, Count(1))), "type", ("tap_ready.share", "expected double")),
+        (event("EACF::tap_ready", *changed(READY, 3, 1)), "type", ("tap_ready.received", "int, expected count")),
+        (event("EACF::tap_ready", *changed(READY, 3, Count(MAX_RECEIVED + 1))), "value", ("tap_ready.received",)),
+        (event("EACF::tap_ready", *changed(READY, 4, Count(MAX_WINDOW + 1))), "value", ("tap_ready.window", "65537")),
+        (event("EACF::tap_ready", *changed(READY, 4, None)), "type", ("tap_ready.window", "unset")),
         (event("EACF::status_reply", b"w", b"x" * (MAX_REPORT + 1)), "limit", ("report",)),
     ],
 )

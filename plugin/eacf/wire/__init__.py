@@ -1,4 +1,4 @@
-"""What goes over the bus: contract v1 between Zeek and a worker, in Broker's binary format. Pure, no socket.
+"""What goes over the bus: contract v1 between Zeek, workers and taps, in Broker's binary format. Pure, no socket.
 
 Reading order: `messages` (what is said), `topics` (where), `values`, `cursor` and `broker` (the format),
 `fields`, `envelope` and `contract` (the general way), `runs`, `flows` and `verdicts` (the
@@ -15,6 +15,8 @@ from eacf.wire.codec import (
     encode_hello,
     encode_status_reply,
     encode_status_request,
+    encode_tap_ready,
+    encode_tap_who,
     encode_verdicts,
     encode_who,
 )
@@ -27,6 +29,8 @@ from eacf.wire.messages import (
     Message,
     StatusReply,
     StatusRequest,
+    TapReady,
+    TapWho,
     Verdicts,
     Who,
 )
@@ -54,6 +58,8 @@ __all__ = [
     "Message",
     "StatusReply",
     "StatusRequest",
+    "TapReady",
+    "TapWho",
     "Verdicts",
     "Who",
     "control_reply_topic",
@@ -66,6 +72,8 @@ __all__ = [
     "encode_hello",
     "encode_status_reply",
     "encode_status_request",
+    "encode_tap_ready",
+    "encode_tap_who",
     "encode_verdicts",
     "encode_who",
     "flow_topic",

@@ -50,6 +50,16 @@ def encode_verdicts(worker: str, verdicts: Sequence[Verdict]) -> bytes:
     return _encode(contract.verdicts_value(worker, verdicts)) if body is None else body
 
 
+def encode_tap_who(reply_to: str) -> bytes:
+    """``EACF::tap_who``."""
+    return _encode(contract.tap_who_value(reply_to))
+
+
+def encode_tap_ready(tap: str, needs: Needs, share: float, received: int, window: int) -> bytes:
+    """``EACF::tap_ready``."""
+    return _encode(contract.tap_ready_value(tap, needs, share, received, window))
+
+
 def encode_status_request(reply_to: str) -> bytes:
     """``EACF::status_request``."""
     return _encode(contract.status_request_value(reply_to))

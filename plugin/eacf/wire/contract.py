@@ -18,16 +18,20 @@ from eacf.wire.messages import (
     MAX_CHUNKS,
     MAX_NEED,
     MAX_PAYLOAD,
+    MAX_RECEIVED,
     MAX_RECORD,
     MAX_RECORDS,
     MAX_REPORT,
     MAX_SAMPLES,
     MAX_VERDICTS,
+    MAX_WINDOW,
     Flows,
     Hello,
     Message,
     StatusReply,
     StatusRequest,
+    TapReady,
+    TapWho,
     Verdicts,
     Who,
 )
@@ -85,16 +89,20 @@ def _read_chunk(value: Value, where: str) -> Chunk:
 
 def _read_hello(arguments: tuple[Value, ...]) -> Hello:
     worker, model, needs = arguments
-    payload_bytes, window_bytes, records, chunks = fields.record(needs, "EACF::hello.n", 4)[:4]
     return Hello(
         fields.identity(worker, "EACF::hello.worker"),
         fields.identity(model, "EACF::hello.model"),
-        Needs(
-            fields.count(payload_bytes, "EACF::hello.n.payload_bytes", MAX_PAYLOAD),
-            fields.count(window_bytes, "EACF::hello.n.window_bytes", MAX_NEED),
-            fields.count(records, "EACF::hello.n.records", MAX_RECORDS),
-            fields.boolean(chunks, "EACF::hello.n.chunks"),
-        ),
+        _read_needs(needs, "EACF::hello.n"),
+    )
+
+
+def _read_needs(value: Value, where: str) -> Needs:
+    payload_bytes, window_bytes, records, chunks = fields.record(value, where, 4)[:4]
+    return Needs(
+        fields.count(payload_bytes, f"{where}.payload_bytes", MAX_PAYLOAD),
+        fields.count(window_bytes, f"{where}.window_bytes", MAX_NEED),
+        fields.count(records, f"{where}.records", MAX_RECORDS),
+        fields.boolean(chunks, f"{where}.chunks"),
     )
 
 
@@ -116,6 +124,21 @@ def _read_verdict(value: Value, where: str) -> Verdict:
     )
 
 
+def _read_tap_who(arguments: tuple[Value, ...]) -> TapWho:
+    return TapWho(fields.text(arguments[0], "EACF::tap_who.reply_to"))
+
+
+def _read_tap_ready(arguments: tuple[Value, ...]) -> TapReady:
+    tap, needs, share, received, window = arguments
+    return TapReady(
+        fields.identity(tap, "EACF::tap_ready.tap"),
+        _read_needs(needs, "EACF::tap_ready.n"),
+        fields.share(share, "EACF::tap_ready.share"),
+        fields.count(received, "EACF::tap_ready.received", MAX_RECEIVED),
+        fields.count(window, "EACF::tap_ready.window", MAX_WINDOW),
+    )
+
+
 def _read_status_request(arguments: tuple[Value, ...]) -> StatusRequest:
     return StatusRequest(fields.text(arguments[0], "EACF::status_request.reply_to"))
 
@@ -134,6 +157,8 @@ _EVENTS: dict[str, tuple[int, Callable[[tuple[Value, ...]], Message]]] = {
     "EACF::who": (0, lambda arguments: Who()),
     "EACF::hello": (3, _read_hello),
     "EACF::verdicts": (2, _read_verdicts),
+    "EACF::tap_who": (1, _read_tap_who),
+    "EACF::tap_ready": (5, _read_tap_ready),
     "EACF::status_request": (1, _read_status_request),
     "EACF::status_reply": (2, _read_status_reply),
 }
@@ -157,15 +182,25 @@ def who_value() -> Value:
 
 def hello_value(worker: str, model: str, needs: Needs) -> Value:
     """``EACF::hello(worker: string, model: string, n: Needs)``."""
-    numbers = (Count(needs.payload_bytes), Count(needs.window_bytes), Count(needs.records), needs.chunks)
     names = _string(worker, "EACF::hello.worker"), _string(model, "EACF::hello.model")
-    return envelope.wrap("EACF::hello", *names, numbers)
+    return envelope.wrap("EACF::hello", *names, _needs_value(needs))
 
 
 def verdicts_value(worker: str, verdicts: Sequence[Verdict]) -> Value:
     """``EACF::verdicts(worker: string, v: vector of Verdict)``."""
     values = tuple([_verdict_value(verdict, f"EACF::verdicts.v[{i}]") for i, verdict in enumerate(verdicts)])
     return envelope.wrap("EACF::verdicts", _string(worker, "EACF::verdicts.worker"), values)
+
+
+def tap_who_value(reply_to: str) -> Value:
+    """``EACF::tap_who(reply_to: string)``."""
+    return envelope.wrap("EACF::tap_who", _string(reply_to, "EACF::tap_who.reply_to"))
+
+
+def tap_ready_value(tap: str, needs: Needs, share: float, received: int, window: int) -> Value:
+    """``EACF::tap_ready(tap: string, n: Needs, share: double, received: count, window: count)``."""
+    name = _string(tap, "EACF::tap_ready.tap")
+    return envelope.wrap("EACF::tap_ready", name, _needs_value(needs), float(share), Count(received), Count(window))
 
 
 def status_request_value(reply_to: str) -> Value:
@@ -192,6 +227,10 @@ def _sample_value(sample: Sample, where: str) -> Value:
         tuple([(Count(chunk.length), chunk.is_orig, Interval(chunk.gap_ns)) for chunk in sample.chunks]),
         tuple(sample.records),
     )
+
+
+def _needs_value(needs: Needs) -> Value:
+    return (Count(needs.payload_bytes), Count(needs.window_bytes), Count(needs.records), needs.chunks)
 
 
 def _verdict_value(verdict: Verdict, where: str) -> Value:

@@ -68,6 +68,14 @@ def probability(value: Value, where: str) -> float:
     return value
 
 
+def share(value: Value, where: str) -> float:
+    """A double above 0, at most 1."""
+    found = probability(value, where)
+    if not found:
+        raise WireError("value", f"{where}: {found} is not above 0")
+    return found
+
+
 def time_ns(value: Value, where: str) -> int:
     """A time, in ns since the epoch."""
     if type(value) is not Time:

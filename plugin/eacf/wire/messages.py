@@ -1,4 +1,4 @@
-"""The messages of contract v1 that a worker hears or says, and the limits of what they hold."""
+"""The messages of contract v1 that a worker or tap hears or says, and the limits of what they hold."""
 
 from __future__ import annotations
 
@@ -31,6 +31,10 @@ MAX_SAMPLES = 256
 """Samples in one message; a sensor gathers up to 32."""
 MAX_VERDICTS = 256
 """Verdicts in one message."""
+MAX_RECEIVED = 2**63 - 1
+"""Flows that a tap may say it has received."""
+MAX_WINDOW = 65_536
+"""Flows that a tap may ask to have on their way."""
 
 
 @dataclass(slots=True)
@@ -67,6 +71,30 @@ class Verdicts:
 
 
 @dataclass(slots=True)
+class TapWho:
+    """``EACF::tap_who``: a sensor process tells a tap that it discovered where it listens.
+
+    Whether the tap may speak there is for the tap to say (`is_verdict_topic`).
+    """
+
+    reply_to: str
+
+
+@dataclass(slots=True)
+class TapReady:
+    """``EACF::tap_ready``: a tap says what it wants of a sensor process, and what it has got so far."""
+
+    tap: str
+    needs: Needs
+    share: float
+    """Of all flows, above 0 and at most 1; the sensor chooses which."""
+    received: int
+    """Flows received from that sensor since the tap's start."""
+    window: int
+    """Flows that may be on their way to the tap at most."""
+
+
+@dataclass(slots=True)
 class StatusRequest:
     """``EACF::status_request``: asks every worker for a report, to be sent to the topic `reply_to`."""
 
@@ -81,4 +109,4 @@ class StatusReply:
     report: str
 
 
-Message = Flows | Who | Hello | Verdicts | StatusRequest | StatusReply
+Message = Flows | Who | Hello | Verdicts | TapWho | TapReady | StatusRequest | StatusReply
