@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := trainer/demo/demo.pcap.gz
 
-.PHONY: demo test check bundles bench clean
+.PHONY: demo test check bundles bench bench-zeek clean
 .DEFAULT_GOAL := test
 
 $(BIN)/python:
@@ -54,5 +54,9 @@ bundles: $(VENV)/.test
 bench: $(VENV)/.bench
 	$(BIN)/python tests/bench --out bench.json
 
+# Needs zeek on the PATH and, for the live part, root.
+bench-zeek: $(VENV)/.test
+	$(BIN)/python tests/bench_zeek --out bench-zeek.json
+
 clean:
-	rm -rf build dist demo-out bench.json
+	rm -rf build dist demo-out bench.json bench-zeek.json
