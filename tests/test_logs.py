@@ -7,14 +7,14 @@ import json
 import re
 import time
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eacf.logs import FIELDS, JsonLog, TsvLog, address, json_line, json_string, tsv_line, tsv_string
+from eacf.logs import FIELDS, JsonLog, TsvLog, json_line, json_string, tsv_line, tsv_string
 from eacf.verdict import Info
 
 INFO = Info(
@@ -238,24 +238,6 @@ def test_tsv_strings_can_be_read_back(raw: bytes) -> None:
         )
     )
     assert back == raw
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("::ffff:192.0.2.1", "192.0.2.1"),  # Zeek knows no other form of it
-        ("::192.0.2.1", "::192.0.2.1"),
-        ("::ffff:0:192.0.2.1", "::ffff:0:192.0.2.1"),
-        ("::", "::"),
-        ("::1", "::1"),
-        ("::2", "::0.0.0.2"),
-        ("fe80::1:0:0:2", "fe80::1:0:0:2"),
-        ("2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"),
-    ],
-)
-def test_addresses(value: str, text: str) -> None:
-    assert address(ip_address(value)) == text
 
 
 @pytest.mark.parametrize("log", [TsvLog, JsonLog])

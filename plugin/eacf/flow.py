@@ -11,6 +11,20 @@ from ipaddress import IPv4Address, IPv6Address
 Address = IPv4Address | IPv6Address
 
 
+def address_text(value: Address) -> str:
+    """An address as Zeek's ``zeek_inet_ntop`` writes it: an IPv4 address within an IPv6 one is shown dotted."""
+    if isinstance(value, IPv4Address):
+        return str(value)
+    if value.ipv4_mapped is not None:
+        return str(value.ipv4_mapped)
+    number = int(value)
+    if 1 < number < 1 << 32:
+        return f"::{IPv4Address(number)}"
+    if number >> 32 == 0xFFFF0000:
+        return f"::ffff:0:{IPv4Address(number & 0xFFFFFFFF)}"
+    return str(value)
+
+
 @dataclass(slots=True)
 class Chunk:
     """One delivery of Zeek's TCP reassembler that added payload to the sample."""

@@ -16,11 +16,10 @@ import math
 import time
 from collections.abc import Callable
 from decimal import Decimal
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
 
-from eacf.flow import Address
+from eacf.flow import address_text
 from eacf.verdict import Info
 
 NANOSECONDS = 1_000_000_000
@@ -200,20 +199,6 @@ def _fit(character: str) -> bool:
     return 0x20 <= code < 0x7F or 0xA0 <= code < 0xD800 or 0xF900 <= code < 0xFFF0 or code > 0xFFFF
 
 
-def address(value: Address) -> str:
-    """An address as Zeek's ``zeek_inet_ntop`` writes it: an IPv4 address within an IPv6 one is shown dotted."""
-    if isinstance(value, IPv4Address):
-        return str(value)
-    if value.ipv4_mapped is not None:
-        return str(value.ipv4_mapped)
-    number = int(value)
-    if 1 < number < 1 << 32:
-        return f"::{IPv4Address(number)}"
-    if number >> 32 == 0xFFFF0000:
-        return f"::ffff:0:{IPv4Address(number & 0xFFFFFFFF)}"
-    return str(value)
-
-
 def _seconds(nanoseconds: int) -> str:
     """A time or an interval in TSV: six decimals, always."""
     return f"{nanoseconds / NANOSECONDS:.6f}"
@@ -252,7 +237,7 @@ _TSV: dict[str, Callable[..., str]] = {
     "time": _seconds,
     "interval": _seconds,
     "string": tsv_string,
-    "addr": address,
+    "addr": address_text,
     "port": str,
     "count": str,
     "double": _tsv_double,
@@ -261,7 +246,7 @@ _JSON: dict[str, Callable[..., str]] = {
     "time": lambda nanoseconds: _json_double(nanoseconds / NANOSECONDS),
     "interval": lambda nanoseconds: _json_double(nanoseconds / NANOSECONDS),
     "string": json_string,
-    "addr": lambda value: f'"{address(value)}"',
+    "addr": lambda value: f'"{address_text(value)}"',
     "port": str,
     "count": str,
     "double": _json_double,

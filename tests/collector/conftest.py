@@ -193,5 +193,7 @@ def make() -> SimpleNamespace:
         PUSH=PUSH,
         ACK=ACK,
         CLIENT=CLIENT,
+        CLIENT6=CLIENT6,
         SERVER=SERVER,
+        SERVER6=SERVER6,
     )

@@ -161,6 +161,15 @@ def test_a_reader_that_leaves_ends_it_quietly(make_capture: MakeCapture, tiny: P
     close(replay)
 
 
+def test_subnets_and_ports_are_left_alone(make_capture: MakeCapture, tiny: Path) -> None:
+    some = run(
+        make_capture(4), "--bundle", tiny, "--json", "--ignore-subnet", "10.0.0.2/31", "--ignore-subnet", "::/128"
+    )
+    assert [json.loads(line)["id.orig_h"] for line in some.stdout.splitlines()] == ["10.0.0.0", "10.0.0.1"]
+    none = run(make_capture(4), "--bundle", tiny, "--json", "--ignore-port", "80", "--ignore-port", "443")
+    assert (none.returncode, none.stdout) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -170,6 +179,10 @@ def test_a_reader_that_leaves_ends_it_quietly(make_capture: MakeCapture, tiny: P
         (["small.pcap", "--bundle", "small.pcap"], 1, "small.pcap"),
         (["small.pcap", "--flow-timeout", "-3"], 2, "--flow-timeout -3"),
         (["small.pcap", "--flow-timeout", "soon"], 2, "soon"),
+        (["small.pcap", "--sample-one-in", "0"], 2, "--sample-one-in 0"),
+        (["small.pcap", "--ignore-subnet", "10.0.0.0/33"], 2, "--ignore-subnet 10.0.0.0/33"),
+        (["small.pcap", "--ignore-port", "https"], 2, "--ignore-port https"),
+        (["small.pcap", "--ignore-port", "65536"], 2, "--ignore-port 65536"),
         (["small.pcap", "--log-dir", "small.pcap"], 2, "--log-dir small.pcap"),
         (["small.pcap", "--record", "nowhere/flows"], 2, "--record nowhere/flows"),
         (["text.pcap"], 1, "text.pcap"),

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from eacf import bundle
+from eacf.collector import Selection
+from eacf.collector.selection import Choice
 from eacf.errors import BundleError, CaptureError, SettingError
 from eacf.flow import Needs, Sample
 from eacf.replay import replay
@@ -97,6 +99,19 @@ def test_the_flow_timeout_cuts_samples_short(make_capture: MakeCapture, tiny: Pa
     whole, cut = flows_of(tmp_path / "off"), flows_of(tmp_path / "on")
     assert [len(sample.payload) for sample in whole] == [3000, 3000]
     assert [len(sample.chunks) for sample in cut] == [2, 2]
+
+
+def test_one_connection_in_so_many(make_capture: MakeCapture, tiny: Path, tmp_path: Path) -> None:
+    path = tmp_path / "flows.jsonl"
+    selection = Selection(sample_one_in=3)
+    every = replay(make_capture(40), bundle=tiny)
+    result = replay(make_capture(40), bundle=tiny, record=path, selection=selection)
+    chosen = [i for i in every.infos if selection.of(i.orig_h, i.orig_p, i.resp_h, i.resp_p) is Choice.TAKE]
+    assert 0 < len(chosen) < 40
+    assert result.counts.flows == result.counts.verdicts == len(chosen)
+    assert result.collected["unsampled_connections"] == 40 - len(chosen)
+    uids = {info.uid for info in chosen}
+    assert {info.uid for info in result.infos} == {sample.uid for sample in flows_of(path)} == uids
 
 
 # The record

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from ipaddress import ip_network
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -14,8 +15,11 @@ from typing import TYPE_CHECKING
 from eacf.errors import SettingError
 
 if TYPE_CHECKING:
+    from eacf.collector import Selection
     from eacf.replay import Result
     from eacf.verdict import Info
+
+MAX_PORT = 65_535
 
 DESCRIPTION = """\
 Read captures and label their TLS connections, the way a sensor would: samples go to a worker over a real
@@ -65,6 +69,28 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="take the sample of a connection S seconds of packet time after its first data at the latest"
         " (default: 0, which waits for the sample to be complete or the connection to end)",
     )
+    parser.add_argument(
+        "--sample-one-in",
+        type=int,
+        default=1,
+        metavar="N",
+        help="take one connection in N, by a hash of addresses and ports, as EACF::sample_one_in does on a sensor"
+        " (default: 1, every one)",
+    )
+    parser.add_argument(
+        "--ignore-subnet",
+        action="append",
+        default=[],
+        metavar="NET",
+        help="leave connections with an end in this subnet alone; can be given several times",
+    )
+    parser.add_argument(
+        "--ignore-port",
+        action="append",
+        default=[],
+        metavar="PORT",
+        help="leave connections to this port alone; can be given several times",
+    )
     parser.set_defaults(run=run)
 
 
@@ -89,6 +115,7 @@ def run(options: argparse.Namespace) -> int:
             options.captures,
             bundle=options.bundle,
             flow_timeout_s=options.flow_timeout,
+            selection=_selection(options),
             record=options.record,
             on_info=on_info,
             keep=False,
@@ -97,6 +124,27 @@ def run(options: argparse.Namespace) -> int:
     sys.stdout.flush()
     print(summary(result.counts), file=sys.stderr if options.json else sys.stdout)
     return _told(result)
+
+
+def _selection(options: argparse.Namespace) -> Selection:
+    """Which connections to collect."""
+    from eacf.collector import Selection
+
+    if options.sample_one_in < 1:
+        raise SettingError(
+            f"--sample-one-in {options.sample_one_in}: must be 1 (every connection) or a number above it"
+        )
+    subnets, ports = [], set()
+    for net in options.ignore_subnet:
+        try:
+            subnets.append(ip_network(net, strict=False))
+        except ValueError:
+            raise SettingError(f"--ignore-subnet {net}: must read like 192.0.2.0/24 or 2001:db8::/32") from None
+    for port in options.ignore_port:
+        if not (port.isdecimal() and int(port) <= MAX_PORT):
+            raise SettingError(f"--ignore-port {port}: must be a number of 0 to {MAX_PORT}")
+        ports.add(int(port))
+    return Selection(options.sample_one_in, tuple(subnets), frozenset(ports))
 
 
 def _leave(number: int, _: FrameType | None) -> None:

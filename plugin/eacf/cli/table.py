@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ipaddress import IPv6Address
 
-from eacf.flow import Address
-from eacf.logs import address, tsv_string
+from eacf.flow import Address, address_text
+from eacf.logs import tsv_string
 from eacf.replay import Counts
 from eacf.verdict import Info
 
@@ -105,7 +105,7 @@ def _plain(values: tuple[str, ...]) -> str:
 
 
 def _end(host: Address, port: int) -> str:
-    text = address(host)
+    text = address_text(host)
     return f"[{text}]:{port}" if isinstance(host, IPv6Address) and ":" in text else f"{text}:{port}"
 
 

@@ -1,7 +1,8 @@
 """Captures to samples, exactly as a real Zeek with eacf's script would take them.
 
 Reading order: `files` (capture to packets), `link` and `ip` (packet to TCP segment), `table`, `tcp` and
-`reassembly` (segments to in-order data), `connection`, `signature` and `ssl` (what is TLS), `samples` (data to sample).
+`reassembly` (segments to in-order data), `selection` (which connections), `connection`, `signature` and `ssl` (what is
+TLS), `samples` (data to sample).
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from typing import BinaryIO
 from eacf.collector.collector import Collector
 from eacf.collector.files import Capture
 from eacf.collector.limits import Counters, Limits
+from eacf.collector.selection import ALL, Selection
 from eacf.collector.table import Collected
 from eacf.errors import CaptureError
 from eacf.flow import Needs
 
-__all__ = ["CaptureError", "Collected", "Collector", "Counters", "Limits", "collect"]
+__all__ = ["ALL", "CaptureError", "Collected", "Collector", "Counters", "Limits", "Selection", "collect"]
 
 
 def collect(
@@ -28,6 +30,7 @@ def collect(
     also: Needs | None = None,
     flow_timeout_s: float = 0.0,
     limits: Limits = Limits(),  # noqa: B008 - frozen
+    selection: Selection = ALL,
     progress: Callable[[int], None] | None = None,
     collector: Collector | None = None,
 ) -> Iterator[Collected]:
@@ -40,7 +43,7 @@ def collect(
     Raises :class:`CaptureError` if the file cannot be read at all; damage further on ends it and is counted.
     """
     if collector is None:
-        collector = Collector(needs, also=also, flow_timeout_s=flow_timeout_s, limits=limits)
+        collector = Collector(needs, also=also, flow_timeout_s=flow_timeout_s, limits=limits, selection=selection)
     if isinstance(source, (str, Path)) and str(source) != "-":
         try:
             with Path(source).open("rb") as file:

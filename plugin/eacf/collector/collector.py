@@ -8,6 +8,7 @@ from eacf.collector.limits import Counters, Limits
 from eacf.collector.link import EN10MB
 from eacf.collector.reassembly import ESTABLISHED
 from eacf.collector.screen import COMMON_BYTES
+from eacf.collector.selection import ALL, Selection
 from eacf.collector.table import Collected, Table
 from eacf.collector.tcp import ACK, CONTROL, SYN
 from eacf.flow import Needs
@@ -16,7 +17,8 @@ from eacf.flow import Needs
 class Collector:
     """See the module. One pass can serve two sets of needs, if one of them is records only.
 
-    `flow_timeout_s`: a sample goes out so long after its first chunk at the latest, in packet time; 0: never.
+    `flow_timeout_s`: a sample goes out so long after its first chunk at the latest, in packet time; 0: never. `selection`:
+    which connections are collected at all.
     """
 
     def __init__(
@@ -26,8 +28,9 @@ class Collector:
         also: Needs | None = None,
         flow_timeout_s: float = 0.0,
         limits: Limits = Limits(),  # noqa: B008 - frozen
+        selection: Selection = ALL,
     ) -> None:
-        self.table = Table(needs, also, flow_timeout_s, limits)
+        self.table = Table(needs, also, flow_timeout_s, limits, selection)
         self.packets = Packets(self.table)
         self.counters: Counters = self.table.counters
 

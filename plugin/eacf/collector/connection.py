@@ -39,6 +39,7 @@ class Connection(Tcp):
         "slot",
         "stream",
         "tls",
+        "undecided",
     )
 
     def __init__(self, table: Table, keys: tuple[bytes, bytes], start: float, serial: int) -> None:
@@ -55,6 +56,7 @@ class Connection(Tcp):
         self.records_done = not table.wants_records
         self.server_name: bytes | None = None  # as Zeek's TLS analyzer tells it
         self.tls = False
+        self.undecided = not table.selection.takes_all  # who is the originator is certain only when data comes
 
     def first_packet(self, is_orig: bool) -> None:
         if self.matcher is not None:
@@ -69,6 +71,10 @@ class Connection(Tcp):
     def deliver(self, end: Endpoint, data: bytes) -> None:
         """In-order data of one side."""
         table = self.table
+        if self.undecided:
+            self.undecided = False
+            if table.leave_alone(self):
+                return
         is_orig = end.is_orig
         if self.analyzer is not None and not self.is_partial:
             self._analyze(self.analyzer, is_orig, data)

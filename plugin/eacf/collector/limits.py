@@ -50,6 +50,10 @@ class Counters:
     packet_bytes: int = 0
     connections: int = 0
     tls_connections: int = 0
+    ignored_connections: int = 0
+    """Left alone for a subnet or port that is to be ignored, TLS or not."""
+    unsampled_connections: int = 0
+    """Left alone by sampling, TLS or not."""
     flows: int = 0
     gaps: int = 0
     reused_connections: int = 0

@@ -18,6 +18,7 @@ from eacf.collector.limits import Counters, Limits
 from eacf.collector.reassembly import ESTABLISHED, INACTIVE, PARTIAL, RESET, SYN_ACK_SENT, SYN_SENT, Endpoint
 from eacf.collector.samples import DEFAULT_RECORDS, Stream
 from eacf.collector.screen import Screen
+from eacf.collector.selection import Choice, Selection
 from eacf.collector.ssl import PORTS, Analyzer
 from eacf.collector.tcp import (
     ACK,
@@ -73,7 +74,9 @@ def reverse(key: bytes) -> bytes:
 class Table:
     """See the module. Samples that are complete wait in `ready`."""
 
-    def __init__(self, needs: Needs, also: Needs | None, flow_timeout_s: float, limits: Limits) -> None:
+    def __init__(
+        self, needs: Needs, also: Needs | None, flow_timeout_s: float, limits: Limits, selection: Selection
+    ) -> None:
         ways = [needs] if also is None else [needs, also]
         streams = [way for way in ways if not way.records_only]
         records = [way for way in ways if way.records_only]
@@ -86,6 +89,7 @@ class Table:
         self.record_count = min((records[0].records if records else 0) or DEFAULT_RECORDS, limits.records)
         self.flow_timeout_s = flow_timeout_s
         self.limits = limits
+        self.selection = selection
         self.counters = Counters()
         self.ends: dict[bytes, Endpoint] = {}
         self.open: OrderedDict[int, Connection] = OrderedDict()  # by serial number, thus oldest first
@@ -230,6 +234,20 @@ class Table:
 
     def buffered(self, change: int) -> None:
         self.buffer_bytes += change
+
+    def leave_alone(self, conn: Connection) -> bool:
+        """Whether this connection is not to be collected; then nothing more is looked at but its control packets."""
+        chosen = self.selection.of(*split_key(conn.keys[0]))
+        if chosen is Choice.TAKE:
+            return False
+        if chosen is Choice.IGNORE:
+            self.counters.ignored_connections += 1
+        else:
+            self.counters.unsampled_connections += 1
+        conn.matcher = conn.analyzer = None
+        conn.records_done = True
+        self.settle(conn)
+        return True
 
     def attach_analyzer(self, conn: Connection) -> None:
         conn.analyzer = Analyzer(conn, self.limits.handshake_bytes)

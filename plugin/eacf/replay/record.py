@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from eacf.collector import Collected, Collector
+from eacf.collector import ALL, Collected, Collector, Selection
 from eacf.collector.files import Batch
 from eacf.flow import Needs, Sample
 from eacf.wire import FORMAT, encode_flow
@@ -64,9 +64,9 @@ class Record:
 class RecordingCollector(Collector):
     """Collects with two sets of needs in one pass; what the second (the record's) took is marked `also`."""
 
-    def __init__(self, needs: Needs, *, flow_timeout_s: float) -> None:
-        super().__init__(needs, flow_timeout_s=flow_timeout_s)
-        self._record = Collector(RECORD_NEEDS, flow_timeout_s=flow_timeout_s)
+    def __init__(self, needs: Needs, *, flow_timeout_s: float, selection: Selection = ALL) -> None:
+        super().__init__(needs, flow_timeout_s=flow_timeout_s, selection=selection)
+        self._record = Collector(RECORD_NEEDS, flow_timeout_s=flow_timeout_s, selection=selection)
 
     def feed_batch(self, batch: Batch) -> None:
         super().feed_batch(batch)

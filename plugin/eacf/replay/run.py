@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 
 import eacf.bundle
 from eacf.bus import EmbeddedBus, Peer
-from eacf.collector import Collector, collect
+from eacf.collector import ALL, Collector, Selection, collect
 from eacf.errors import CaptureError, SettingError
 from eacf.flow import Needs
 from eacf.replay.ledger import VERDICT_TIMEOUT_S, Counts, Gatherer, Ledger
@@ -52,6 +52,7 @@ def replay(
     *,
     bundle: Path | str | None = None,
     flow_timeout_s: float = 0.0,
+    selection: Selection = ALL,
     verdict_timeout_s: float = VERDICT_TIMEOUT_S,
     record: Path | str | None = None,
     on_info: Callable[[Info], None] | None = None,
@@ -61,10 +62,10 @@ def replay(
     """Read captures, send their flows to a worker over ZeroMQ, and gather what it says.
 
     `bundle`: the one that eacf ships where None. `flow_timeout_s`: a sample goes out so long after its first chunk at
-    the latest, in packet time; 0 (the default): when it is complete or its connection ends. `verdict_timeout_s`: a flow
-    without an answer for so long gets the reason "timeout". `record`: a file for the flows as messages. `on_info` is
-    called with each line as it is settled; with ``keep=False`` the result does not hold them. `progress` gets the
-    bytes of captures read so far, every so often.
+    the latest, in packet time; 0 (the default): when it is complete or its connection ends. `selection`: which connections
+    are collected. `verdict_timeout_s`: a flow without an answer for so long gets the reason "timeout". `record`: a file
+    for the flows as messages. `on_info` is called with each line as it is settled; with ``keep=False`` the result does
+    not hold them. `progress` gets the bytes of captures read so far, every so often.
 
     Raises :class:`SettingError` (a capture or bundle that is not there, a number out of range), :class:`CaptureError`
     (no capture could be read), :class:`BundleError`, and :class:`WorkerError` (the worker ended or hangs).
@@ -89,7 +90,7 @@ def replay(
             out = None
             if record is not None:
                 out = stack.enter_context(_record(record, verdict_topic(node).decode(), node))
-            reader = _Reader(publisher, out, result, flow_timeout_s, progress)
+            reader = _Reader(publisher, out, result, flow_timeout_s, selection, progress)
             for source in sources:
                 reader.read(source)
             publisher.drain()
@@ -121,12 +122,14 @@ class _Reader:
         record: Record | None,
         result: Result,
         flow_timeout_s: float,
+        selection: Selection,
         progress: Callable[[int], None] | None,
     ) -> None:
         self._publisher = publisher
         self._record = record
         self._result = result
         self._flow_timeout_s = flow_timeout_s
+        self._selection = selection
         self._progress = progress
         self._gatherer = Gatherer()
         self._before = 0  # bytes of the captures read before
@@ -136,7 +139,8 @@ class _Reader:
         """One capture, through."""
         result, record = self._result, self._record
         apart = record is not None and result.needs != RECORD_NEEDS
-        collector = (RecordingCollector if apart else Collector)(result.needs, flow_timeout_s=self._flow_timeout_s)
+        kind = RecordingCollector if apart else Collector
+        collector = kind(result.needs, flow_timeout_s=self._flow_timeout_s, selection=self._selection)
         self._before, self._here = self._before + self._here, 0
         try:
             for time_ns, sample, also in collect(_file(source), collector=collector, progress=self._on_block):
