@@ -1,24 +1,29 @@
-"""What the workers on a bus are doing: asked over that bus, and put into words."""
+"""What the workers and Zeek processes on a bus are doing: asked over that bus."""
 
 from __future__ import annotations
 
 import json
+import math
 import secrets
 import time
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import psutil
 
 from eacf.bus import Endpoints, Peer
 from eacf.errors import BusError, WireError
+from eacf.reports import is_zeek
 from eacf.wire import CONTROL_REQUEST_TOPIC, StatusReply, control_reply_topic, decode_message, encode_status_request
 
-FLOW_PREFIX = b"eacf.flow."
+FLOW_PREFIX, VERDICT_PREFIX = b"eacf.flow.", b"eacf.verdict."
+ASK_AGAIN_S = 0.5
+"""Whoever has not answered by then is asked again: one that was asked by another a moment ago may pass us over."""
 LAST_CALL_S = 0.1
-"""Once every worker that is known of has answered, how long to listen for one more."""
+"""Once everybody who is known of has answered, how long to listen for one more."""
 MAX_REPORTS = 1000
-"""Workers of which reports are kept; those of more are left out."""
+"""Reports that are kept; more are left out."""
 
 _PROCESS = psutil.Process()
 
@@ -34,104 +39,100 @@ def process_facts() -> dict[str, float]:
         }
 
 
-def ask(endpoints: Endpoints, timeout_s: float) -> list[dict[str, Any]]:
-    """The reports of all workers that answer within `timeout_s`, by worker id; none where there is no worker.
+class Party(NamedTuple):
+    """One that can answer."""
 
-    Returns early once all have answered. BusError where no bus is there.
+    is_zeek: bool
+    name: str
+    """Id of a worker, or node id of a Zeek process."""
+
+
+@dataclass
+class Answers:
+    """What came of a question to all."""
+
+    reports: dict[Party, dict[str, Any]] = field(default_factory=dict)
+    """By who said it: workers first, each kind by name."""
+    silent: list[Party] = field(default_factory=list)
+    """Those whose subscription is on the bus and who did not answer."""
+    asked: float = 0.0
+    heard: dict[Party, float] = field(default_factory=dict)
+    """When we first asked and when each answer came, in seconds since the epoch: their own clocks are held against it."""
+
+
+def ask(endpoints: Endpoints, timeout_s: float) -> list[dict[str, Any]]:
+    """The reports of :func:`inquire` alone."""
+    return list(inquire(endpoints, timeout_s).reports.values())
+
+
+def inquire(endpoints: Endpoints, timeout_s: float) -> Answers:
+    """Ask all workers and Zeek processes, and take what comes within `timeout_s`.
+
+    Returns early once all have answered whose subscriptions are seen. BusError where no bus is there.
     """
     asker = secrets.token_hex(6)
     reply_to = control_reply_topic(asker)
     until = time.monotonic() + timeout_s
+    answers = Answers()
     with Peer(endpoints, f"eacf-status-{asker}", [reply_to], watch=True) as peer:
         topics: set[bytes] = set()
-        reports: dict[str, dict[str, Any]] = {}
-        asked = False
+        ask_at = 0.0
         while (left := until - time.monotonic()) > 0:
-            expected = {topic.removeprefix(FLOW_PREFIX).decode() for topic in topics if topic.startswith(FLOW_PREFIX)}
-            complete = bool(reports) and reports.keys() >= expected
-            if not peer.wait(min(left, LAST_CALL_S) if complete else left) and complete:
+            complete = bool(answers.reports) and answers.reports.keys() >= _parties(topics)
+            if not peer.wait(min(left, LAST_CALL_S if complete else ASK_AGAIN_S)) and complete:
                 break
             for added, topic in peer.subscriptions():
                 (topics.add if added else topics.discard)(topic)
             # Our own subscription comes round last of all that is needed: the answers will find us.
-            if not asked and {reply_to, CONTROL_REQUEST_TOPIC} <= topics:
-                asked = peer.send(CONTROL_REQUEST_TOPIC, encode_status_request(reply_to.decode()))
-            for worker, report in _answers(peer):
-                if len(reports) < MAX_REPORTS:
-                    reports[worker] = report
+            ready = {reply_to, CONTROL_REQUEST_TOPIC} <= topics and time.monotonic() >= ask_at and not complete
+            if ready and peer.send(CONTROL_REQUEST_TOPIC, encode_status_request(reply_to.decode())):
+                answers.asked = answers.asked or time.time()
+                ask_at = time.monotonic() + ASK_AGAIN_S
+            for party, report in _reports(peer):
+                if len(answers.reports) < MAX_REPORTS:
+                    answers.reports[party] = report
+                    answers.heard[party] = time.time()
         if reply_to not in topics:
             raise BusError(
                 f"no bus at {endpoints.subscribe} and {endpoints.publish}: start Zeek with its ZeroMQ backend, or say "
                 "where the bus is (--subscribe-endpoint, --publish-endpoint)"
             )
-    return [reports[worker] for worker in sorted(reports)]
+    answers.reports = dict(sorted(answers.reports.items()))
+    answers.silent = sorted(_parties(topics) - answers.reports.keys())[:MAX_REPORTS]
+    return answers
 
 
-def _answers(peer: Peer) -> Iterator[tuple[str, dict[str, Any]]]:
+def _parties(topics: set[bytes]) -> set[Party]:
+    """Who listens: a worker to its flows, a Zeek process to its verdicts. A topic of another form is nobody's."""
+    parties = set()
+    for topic in topics:
+        name = topic.decode("ascii", "replace")
+        if topic.startswith(FLOW_PREFIX) and len(topic) > len(FLOW_PREFIX):
+            parties.add(Party(False, name[len(FLOW_PREFIX) :]))
+        elif topic.startswith(VERDICT_PREFIX) and topic.endswith(b".") and len(topic) > len(VERDICT_PREFIX) + 1:
+            parties.add(Party(True, name[len(VERDICT_PREFIX) : -1]))
+    return parties
+
+
+def _reports(peer: Peer) -> Iterator[tuple[Party, dict[str, Any]]]:
     """Reports that have arrived; what is none is passed over."""
     for frames in peer.receive(MAX_REPORTS):
         try:
             message = decode_message(frames[-1])
-            report = json.loads(message.report) if isinstance(message, StatusReply) else None
+            report = _parsed(message.report) if isinstance(message, StatusReply) else None
         except (WireError, ValueError, RecursionError):
             continue
         if isinstance(message, StatusReply) and isinstance(report, dict):
-            yield message.worker, report
+            yield Party(is_zeek(report), message.worker), report
 
 
-def render(report: Mapping[str, Any]) -> str:
-    """A report in words, one thing a line. Fields that it lacks are shown as "-"."""
-    return "\n".join(f"{name:<18}{_printable(text)}" for name, text in _lines(report))
+def _parsed(report: str) -> object:
+    """JSON, without the numbers that only Python's reader takes for JSON (and its writer would repeat)."""
 
+    def refuse(name: str) -> None:
+        raise ValueError(f"{name} is not JSON")
 
-def _lines(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    def at(*path: str) -> Any:
-        value: Any = report
-        for key in path:
-            value = value.get(key) if isinstance(value, Mapping) else None
-        return value
+    def finite(digits: str) -> float | None:
+        return value if math.isfinite(value := float(digits)) else None
 
-    yield "worker", f"{_text(at('worker'))} (eacf {_text(at('version'))}, {_text(at('runtime'))})"
-    yield "up for", _duration(at("uptime_s"))
-    yield "bundle", f"{_text(at('bundle', 'name'))} {_text(at('bundle', 'version'))} (id {_text(at('bundle', 'id'))})"
-    yield "reloads", f"{_text(at('reloads', 'done'))}, and {_text(at('reloads', 'failed'))} that failed"
-    yield "messages in", _text(at("messages_in"))
-    yield "flows in", _text(at("flows_in"))
-    abstained, refused = _text(at("abstained")), _text(at("refused"))
-    yield "verdicts out", f"{_text(at('verdicts_out'))} ({abstained} abstained, {refused} refused)"
-    yield "flows dropped", _by_name(at("dropped"))
-    yield "malformed", _by_name(at("malformed"))
-    yield "queue", f"{_text(at('queue', 'flows'))} of {_text(at('queue', 'limit_flows'))} flows"
-    quantiles = ", ".join(f"{name} {_text(at('latency_ms', name))}" for name in ("p50", "p90", "p99", "max"))
-    yield "latency in ms", f"{quantiles} (of {_text(at('latency_ms', 'flows'))} flows of the last two minutes)"
-    yield "batches", _by_name(at("batches", "sizes"), "of up to ")
-    memory = at("process", "memory_bytes")
-    megabytes = _text(round(memory / 1e6)) if isinstance(memory, (int, float)) else "-"
-    yield (
-        "process",
-        f"{_text(at('process', 'cpu_s'))} s of CPU, {megabytes} MB, {_text(at('process', 'threads'))} threads",
-    )
-
-
-def _by_name(counts: object, before: str = "") -> str:
-    """``3 full, 4 late``, or ``none``."""
-    if not isinstance(counts, Mapping):
-        return "-"
-    return ", ".join(f"{_text(count)} {before}{name}" for name, count in counts.items() if count) or "none"
-
-
-def _text(value: object) -> str:
-    return "-" if value is None else f"{value:,}" if isinstance(value, (int, float)) else str(value)[:100]
-
-
-def _duration(seconds: object) -> str:
-    if not isinstance(seconds, (int, float)):
-        return "-"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours // 24} d {hours % 24} h {minutes} min" if hours >= 24 else f"{hours} h {minutes} min {rest} s"
-
-
-def _printable(text: str) -> str:
-    """A report comes from the bus: nothing in it may steer the terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text)
+    return json.loads(report, parse_constant=refuse, parse_float=finite)

@@ -56,7 +56,7 @@ def test_version() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["replay"], ["worker"], ["bundle"], ["bundle", "show"], ["config"], ["status"]]
+    "command", [[], ["replay"], ["worker"], ["bundle"], ["bundle", "show"], ["config"], ["status"], ["doctor"]]
 )
 def test_help_explains_each_command(command: list[str]) -> None:
     done = run(*command, "--help")
@@ -153,7 +153,7 @@ def test_a_bad_bundle_ends_the_worker_with_1(tmp_path: Path, flags: list[str]) -
 
 
 def test_status_of_a_bus_without_workers(flags: list[str]) -> None:
-    failed(run("status", "--timeout", "0.5", *flags), 1, "no worker answered within 0.5 s")
+    failed(run("status", "--timeout", "0.5", *flags), 1, "nobody answered within 0.5 s", "no worker and no Zeek")
     nowhere = ["--subscribe-endpoint", "ipc:///nowhere/a", "--publish-endpoint", "ipc:///nowhere/b"]
     failed(run("status", "--timeout", "0.3", *nowhere), 1, "no bus at ipc:///nowhere/a")
 

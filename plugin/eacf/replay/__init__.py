@@ -7,6 +7,8 @@ worker), `record` (flows as a file), `run` (all of it together).
 from __future__ import annotations
 
 from eacf.replay.ledger import Counts
-from eacf.replay.run import Capture, Result, replay
+from eacf.replay.result import Result
+from eacf.replay.run import replay
+from eacf.replay.sources import Capture
 
 __all__ = ["Capture", "Counts", "Result", "replay"]

@@ -3,48 +3,22 @@
 from __future__ import annotations
 
 import secrets
-import sys
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, cast
 
-import eacf.bundle
 from eacf.bus import EmbeddedBus, Peer
 from eacf.collector import ALL, Collector, Selection, collect
 from eacf.errors import CaptureError, SettingError
-from eacf.flow import Needs
-from eacf.replay.ledger import VERDICT_TIMEOUT_S, Counts, Gatherer, Ledger
+from eacf.replay import sources
+from eacf.replay.ledger import VERDICT_TIMEOUT_S, Gatherer, Ledger
 from eacf.replay.process import WorkerProcess
 from eacf.replay.publisher import Publisher
 from eacf.replay.record import RECORD_NEEDS, Record, RecordingCollector
+from eacf.replay.result import Result
+from eacf.replay.sources import Capture
 from eacf.verdict import Info
 from eacf.wire import ZEEK_TOPIC, verdict_topic
-
-Capture = str | Path | BinaryIO
-"""A path ("-": standard input) or a binary file; pcap or pcapng, gzip or not."""
-
-
-@dataclass
-class Result:
-    """What a replay found."""
-
-    infos: list[Info] = field(default_factory=list)
-    """A line of eacf.log for each flow, in the order in which they were settled; empty if not kept."""
-    counts: Counts = field(default_factory=Counts)
-    collected: Counter[str] = field(default_factory=Counter)
-    """The collector's counters, summed over the captures."""
-    unreadable: list[str] = field(default_factory=list)
-    """One message for each capture that could not be read at all."""
-    damaged: list[str] = field(default_factory=list)
-    """Names of captures that were read up to where they are damaged."""
-    model: str = ""
-    """Id of the bundle that the worker serves."""
-    worker: str = ""
-    needs: Needs = field(default_factory=Needs)
-    """What was collected, as the worker asked."""
 
 
 def replay(
@@ -70,9 +44,9 @@ def replay(
     Raises :class:`SettingError` (a capture or bundle that is not there, a number out of range), :class:`CaptureError`
     (no capture could be read), :class:`BundleError`, and :class:`WorkerError` (the worker ended or hangs).
     """
-    sources = _list(captures)
-    _check(sources, flow_timeout_s)
-    path = _bundle_path(bundle)
+    files = sources.listed(captures)
+    sources.check(files, flow_timeout_s)
+    path = sources.bundle_path(bundle)
     result = Result()
 
     def settled(info: Info) -> None:
@@ -91,10 +65,10 @@ def replay(
             if record is not None:
                 out = stack.enter_context(_record(record, verdict_topic(node).decode(), node))
             reader = _Reader(publisher, out, result, flow_timeout_s, selection, progress)
-            for source in sources:
+            for source in files:
                 reader.read(source)
             publisher.drain()
-            if len(result.unreadable) == len(sources):
+            if len(result.unreadable) == len(files):
                 raise CaptureError("\n".join(result.unreadable))
     return result
 
@@ -143,7 +117,7 @@ class _Reader:
         collector = kind(result.needs, flow_timeout_s=self._flow_timeout_s, selection=self._selection)
         self._before, self._here = self._before + self._here, 0
         try:
-            for time_ns, sample, also in collect(_file(source), collector=collector, progress=self._on_block):
+            for time_ns, sample, also in collect(sources.opened(source), collector=collector, progress=self._on_block):
                 if record is not None and also == apart:
                     record.write(self._publisher.topic, sample)
                 if not also:
@@ -154,7 +128,7 @@ class _Reader:
         self._publisher.publish(self._gatherer.take())
         result.collected.update(dict(collector.counters))
         if collector.counters.damaged_files:
-            result.damaged.append(_name(source))
+            result.damaged.append(sources.name_of(source))
 
     def _on_block(self, count: int) -> None:
         """The next block takes long to work through, or to come: what this one held is answered before that.
@@ -173,47 +147,3 @@ def _record(path: Path | str, reply_to: str, node: str) -> Record:
         return Record(path, reply_to=reply_to, sender=node)
     except OSError as error:
         raise SettingError(f"--record {path}: {error.strerror}; name a file that can be written") from error
-
-
-def _list(captures: Capture | Iterable[Capture]) -> list[Capture]:
-    if isinstance(captures, (str, Path)):
-        return [captures]
-    if hasattr(captures, "read"):  # a file can be iterated over, too
-        return [cast(BinaryIO, captures)]
-    return list(captures)
-
-
-def _file(source: Capture) -> Capture:
-    """Standard input unbuffered, to see what a `tcpdump -w -` has written so far, not whole blocks."""
-    if isinstance(source, (str, Path)) and str(source) == "-":
-        return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
-    return source
-
-
-def _name(source: Capture) -> str:
-    if isinstance(source, (str, Path)):
-        return "standard input" if str(source) == "-" else str(source)
-    return str(getattr(source, "name", "capture"))
-
-
-def _check(sources: list[Capture], flow_timeout_s: float) -> None:
-    """The operator's mistakes, before anything is started."""
-    if not sources:
-        raise SettingError("no capture given; name at least one file, or - for standard input")
-    if not flow_timeout_s >= 0:
-        raise SettingError(f"--flow-timeout {flow_timeout_s:g}: must be 0 (off) or a number of seconds above it")
-    for source in sources:
-        if isinstance(source, (str, Path)) and str(source) != "-":
-            if not Path(source).exists():
-                raise SettingError(f"{source}: no such file; name captures that exist, or - for standard input")
-            if Path(source).is_dir():
-                raise SettingError(f"{source}: is a folder; name the captures in it")
-
-
-def _bundle_path(bundle: Path | str | None) -> Path:
-    """Where the bundle lies; read here too, so that a bad one is told plainly and before a process is started."""
-    path = eacf.bundle.default_path() if bundle is None else Path(bundle)
-    if not path.exists():
-        raise SettingError(f"--bundle {path}: no such file; name a bundle (.eacf), or none for the one that eacf ships")
-    eacf.bundle.load(path)
-    return path.resolve()

@@ -1,0 +1,159 @@
+"""Reports in words: what a worker and a Zeek say of themselves, both ends side by side, and what strangers may say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eacf import bundle, inference
+from eacf.engine import Engine
+from eacf.reports import MAX_LIST, account, count, number, render, side_by_side, text
+from eacf.status import process_facts
+
+Make = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def worker_report() -> dict[str, Any]:
+    """Of a real engine, as it comes out of JSON."""
+    model = inference.load(bundle.default_path())
+    engine = Engine(model, worker="0123456789ab", started=0.0, process=process_facts)
+    engine.counts.messages = engine.counts.flows = 12_345
+    engine.counts.answered = 12_338
+    engine.counts.dropped["queue"] = 7
+    engine.counts.malformed["tag"] = 3
+    report = json.loads(json.dumps(engine.status(93_784.0)))
+    assert isinstance(report, dict)
+    return report
+
+
+def test_a_worker_in_words(worker_report: dict[str, Any]) -> None:
+    said = render(worker_report)
+    for words in ("0123456789ab", "1 d 2 h 3 min", "12,345", "7 queue", "3 tag", "p99 -"):
+        assert words in said
+    assert worker_report["bundle"]["id"] in said
+    assert worker_report["runtime"] in said
+    assert max(map(len, said.splitlines())) < 110
+
+
+def test_a_zeek_in_words(zeek_report: Make) -> None:
+    said = render(
+        zeek_report(taps=[{"tap": "abcdefabcdef", "sent": 9, "received": 8, "lost": 1, "skipped": 2, "state": "ready"}])
+    )
+    for line in (
+        "zeek              zeek-1 (Zeek 8.0.10, eacf 0.1.0, contract 1)",
+        "mode              live, standalone, bus ZeroMQ",
+        "up for            1 h 1 min 40 s",
+        "asks for          lengths of the first 8 records, no payload",
+        "flows collected   1,234 (3 more in the making, 2 left alone by policy)",
+        "verdicts in       1,000 labelled, 230 abstained, 0 refused",
+        "without a verdict 0 timed_out, 0 no_worker, 0 shed, 4 pending",
+        "verdict errors    none",
+        "conn.log lines    1 waiting, 0 late, 0 overflow",
+        "its worker        0123456789ab ready, 1,234 sent, 1,230 answered, 4 unanswered, serves f4355264fef2",
+        "its tap           abcdefabcdef ready, 9 sent, 8 received, 1 lost, 2 skipped",
+    ):
+        assert line in said.splitlines()
+    bare = render(zeek_report(workers=[], cluster_node="worker-1", verdicts={"late": 3, "twice": 1}))
+    assert "cluster node worker-1" in bare
+    assert "its workers       none" in bare
+    assert "verdict errors    3 late, 1 twice" in bare
+
+
+def test_accounts_close_or_not(worker_report: dict[str, Any], zeek_report: Make) -> None:
+    of = account(worker_report)
+    assert (str(of), of.gap) == ("12,345 taken in = 12,338 answered + 7 dropped + 0 queued + 0 held", 0)
+    assert account(zeek_report()).verdict == "closes"
+    short = account(zeek_report(timed_out=1, collected=1_236))
+    assert (short.gap, short.verdict) == (1, "DOES NOT CLOSE: 1 too few")
+    assert account(zeek_report(collected=1_230)).verdict == "DOES NOT CLOSE: 4 too many"
+    for lacking in (
+        zeek_report(shed=None),
+        zeek_report(collected="many"),
+        {"kind": "zeek"},
+        {},
+        {"dropped": {"x": "y"}},
+    ):
+        assert account(lacking).gap is None
+        assert account(lacking).verdict.startswith("cannot be told")
+
+
+def test_both_ends_side_by_side(worker_report: dict[str, Any], zeek_report: Make) -> None:
+    other = {"worker": "ba9876543210", "model": "m", "unanswered": 5, "sent": 5, "answered": 0, "state": "hung"}
+    sent = {
+        "worker": "0123456789ab",
+        "model": "m",
+        "unanswered": 2,
+        "sent": 11_113,
+        "answered": 11_108,
+        "state": "ready",
+    }
+    first, second = zeek_report("one"), zeek_report("two", workers=[sent, other], pending=0)
+    lines = side_by_side([worker_report, first, second]).splitlines()
+    assert lines[0].split("  ")[0] == "flows to and from"
+    # 1,234 and 11,113 were sent by the two, 1,230 and 11,108 answers heard.
+    assert lines[1].split() == ["0123456789ab", "12,347", "12,345", "12,338", "12,338"]
+    assert lines[2].strip() == "2 sent and not come to the worker: on the way just now, or lost"
+    assert lines[3].split() == ["ba9876543210", "5", "-", "-", "0"]
+    assert lines[4] == "accounts"
+    assert lines[5].startswith("  worker 0123456789ab  12,345 taken in = ")
+    assert lines[5].endswith(": closes")
+    assert lines[6].startswith("  zeek   one  1,234 collected = 1,000 labelled + 230 abstained + ")
+    assert lines[6].endswith(": closes")
+    assert lines[7].endswith(": DOES NOT CLOSE: 4 too few")
+    assert len(lines) == 8
+
+
+def test_what_is_too_long_for_a_screen_is_counted(zeek_report: Make) -> None:
+    workers = [{"worker": f"{n:012x}", "state": "ready"} for n in range(100)]
+    said = render(zeek_report(workers=workers, verdicts={f"kind{n}": 1 for n in range(100)}))
+    assert said.count("its worker ") == MAX_LIST
+    assert "and 68 more" in said
+    assert "68 more" in said.split("verdict errors")[1].splitlines()[0]
+    assert "and 68 reports more" in side_by_side([zeek_report(str(n)) for n in range(100)])
+
+
+@pytest.mark.parametrize("report", [{}, {"queue": 3, "process": None, "dropped": [1], "uptime_s": "x"}])
+def test_what_a_report_lacks_is_shown_as_missing(report: dict[str, object]) -> None:
+    assert render(report).count("-") > 10
+    assert render({"kind": "zeek", **report}).count("-") > 10
+
+
+def test_numbers_are_taken_only_where_they_can_be_reckoned_with() -> None:
+    assert [number(value) for value in (3, 1.5, True, "3", None, float("inf"), float("nan"), 10**400)] == [3, 1.5] + [
+        None
+    ] * 6
+    assert [count(value) for value in (3, 3.0, 3.5, -1, True, 1e300)] == [3, 3, None, None, None, None]
+    assert text(10**400) == "(a number out of range)"
+    assert text("\u202ea\x1b\n\ud800") == "?a???"
+
+
+FIELDS = [
+    "worker", "version", "uptime_s", "bundle", "dropped", "queue", "flows_in", "verdicts_out", "held_verdicts", "process",
+    "latency_ms", "batches", "node", "zeek", "up_s", "needs", "collected", "labelled", "verdicts", "delayed", "workers", "taps",
+]  # fmt: skip
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["worker", "sent", "flows", "memory_bytes", "payload_bytes"]) | st.text(), inner
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(FIELDS), JSON).map(dict), max_size=3), st.booleans())
+def test_nothing_that_a_stranger_reports_raises_or_steers(reports: list[dict[str, Any]], zeek: bool) -> None:
+    for report in reports:
+        if zeek:
+            report["kind"] = "zeek"
+    said = "\n".join([*map(render, reports), side_by_side(reports)])
+    assert all(character == "\n" or character.isprintable() for character in said)
+    assert max(map(len, said.splitlines()), default=0) < 10_000
