@@ -1,0 +1,137 @@
+##! What this Zeek process counts. The account closes at every moment:
+##! ``collected = labelled + abstained + refused + timed_out + no_worker + shed + pending``.
+
+@load base/frameworks/telemetry
+@load ./flow
+
+module EACF;
+
+export {
+	redef enum Log::ID += { STATS_LOG };
+
+	global stats_log_policy: Log::PolicyHook;
+
+	## A line of eacf_stats.log: the account of one Zeek process since its start.
+	type Stats: record {
+		ts: time &log;
+		## Name of the node in its cluster; "zeek" for a standalone one.
+		node: string &log;
+		## Flows of which a sample was complete, or would have been but for a bound.
+		collected: count &log &default=0;
+		## What came of them.
+		labelled: count &log &default=0;
+		abstained: count &log &default=0;
+		refused: count &log &default=0;
+		timed_out: count &log &default=0;
+		no_worker: count &log &default=0;
+		shed: count &log &default=0;
+		## Complete, and no verdict yet.
+		pending: count &log &default=0;
+		## Samples in the making.
+		held: count &log &default=0;
+		## Connections left alone, by a setting or :zeek:see:`EACF::collect_policy`.
+		excluded: count &log &default=0;
+		## Verdicts that changed nothing: on a flow that nobody asked about,
+		unasked: count &log &default=0;
+		## on one that had its verdict,
+		twice: count &log &default=0;
+		## that came after the flow's timeout,
+		late: count &log &default=0;
+		## from another worker than the one that was asked,
+		stranger: count &log &default=0;
+		## or with something in it that no verdict may hold.
+		malformed: count &log &default=0;
+		## Messages with samples that were sent to workers.
+		messages: count &log &default=0;
+		## Lines of conn.log that were written without their label: the time was over, or too many waited.
+		conn_log_late: count &log &default=0;
+		conn_log_overflow: count &log &default=0;
+		## Workers that are ready.
+		workers: count &log &default=0;
+	};
+
+	## The account of this process. Read it; do not write to it.
+	global account: Stats = Stats($ts=double_to_time(0.0), $node="zeek");
+}
+
+# Flows that are complete and not settled: those that wait to be sent, and those that wait for a verdict.
+global pending: table[string] of Flow = {};
+
+# Samples in the making, and the payload bytes in them.
+global held_flows = 0;
+global held_bytes = 0;
+
+# When this process started. Wall clock.
+global started: time = double_to_time(0.0);
+
+# Whether this process collects at all: not on a manager, logger or proxy, nor where there is no bus.
+global active = F;
+
+function counted_verdicts(): table[string] of count
+	{
+	return table(["unasked"] = account$unasked, ["twice"] = account$twice, ["late"] = account$late,
+	             ["stranger"] = account$stranger, ["malformed"] = account$malformed);
+	}
+
+global write_stats: event();
+
+function log_stats()
+	{
+	account$ts = network_time();
+	account$pending = |pending|;
+	account$held = held_flows;
+	Log::write(STATS_LOG, copy(account));
+	}
+
+event write_stats()
+	{
+	# When Zeek ends, all timers fire; zeek_done has the last word.
+	if ( zeek_is_terminating() )
+		return;
+	log_stats();
+	if ( stats_interval > 0sec )
+		schedule stats_interval { EACF::write_stats() };
+	}
+
+event zeek_init()
+	{
+	Log::create_stream(STATS_LOG, Log::Stream($columns=Stats, $path="eacf_stats", $policy=stats_log_policy));
+	if ( Cluster::is_enabled() )
+		account$node = Cluster::node;
+	}
+
+# Zeek's telemetry (Prometheus) reads the account when it is asked.
+
+global flows_metric = Telemetry::register_counter_family(Telemetry::MetricOpts($prefix="eacf", $name="flows",
+	$unit="", $label_names=vector("outcome"), $help_text="Flows by what came of them; collected is all of them."));
+global verdicts_metric = Telemetry::register_counter_family(Telemetry::MetricOpts($prefix="eacf", $name="stray_verdicts",
+	$unit="", $label_names=vector("kind"), $help_text="Verdicts that changed nothing, by kind."));
+global conn_log_metric = Telemetry::register_counter_family(Telemetry::MetricOpts($prefix="eacf", $name="unlabelled_conn_log_lines",
+	$unit="", $label_names=vector("why"), $help_text="Lines of conn.log written before their verdict came."));
+global messages_metric = Telemetry::register_counter_family(Telemetry::MetricOpts($prefix="eacf", $name="messages",
+	$unit="", $help_text="Messages with samples that were sent to workers."));
+global excluded_metric = Telemetry::register_counter_family(Telemetry::MetricOpts($prefix="eacf", $name="excluded_connections",
+	$unit="", $help_text="Connections left alone by a setting or a policy."));
+global state_metric = Telemetry::register_gauge_family(Telemetry::MetricOpts($prefix="eacf", $name="state",
+	$unit="", $label_names=vector("what"), $help_text="What there is now: flows pending and held, payload bytes held, workers ready."));
+
+hook Telemetry::sync()
+	{
+	if ( ! active )
+		return;
+	local outcomes = table(["collected"] = account$collected, ["labelled"] = account$labelled,
+	                       ["abstained"] = account$abstained, ["refused"] = account$refused,
+	                       ["timed_out"] = account$timed_out, ["no_worker"] = account$no_worker, ["shed"] = account$shed);
+	for ( outcome, n in outcomes )
+		Telemetry::counter_family_set(flows_metric, vector(outcome), n + 0.0);
+	for ( kind, n in counted_verdicts() )
+		Telemetry::counter_family_set(verdicts_metric, vector(kind), n + 0.0);
+	Telemetry::counter_family_set(conn_log_metric, vector("late"), account$conn_log_late + 0.0);
+	Telemetry::counter_family_set(conn_log_metric, vector("overflow"), account$conn_log_overflow + 0.0);
+	Telemetry::counter_family_set(messages_metric, vector(), account$messages + 0.0);
+	Telemetry::counter_family_set(excluded_metric, vector(), account$excluded + 0.0);
+	Telemetry::gauge_family_set(state_metric, vector("pending"), |pending| + 0.0);
+	Telemetry::gauge_family_set(state_metric, vector("held"), held_flows + 0.0);
+	Telemetry::gauge_family_set(state_metric, vector("held_bytes"), held_bytes + 0.0);
+	Telemetry::gauge_family_set(state_metric, vector("workers"), account$workers + 0.0);
+	}

@@ -1,0 +1,375 @@
+##! From samples to verdicts: gathers samples into messages, sends each to one worker, settles each flow once.
+
+@load ./workers
+@load ./taps
+@load ./log
+
+module EACF;
+
+export {
+	## A flow was settled: labelled, or counted with a reason.
+	##
+	## info: Its line of eacf.log.
+	##
+	## is_open: Whether its connection is still open; a short one is gone by then.
+	global classified: event(info: EACF::Info, is_open: bool);
+
+	## What is done about a flow that got a certain label.
+	type Action: hook(info: EACF::Info, is_open: bool);
+
+	## By label. ``redef EACF::actions += { ["video"] = my_hook };``
+	const actions: table[string] of Action = {} &redef;
+}
+
+# Defined in capture.zeek; without effect on live traffic.
+global wait_for_room: function();
+global go_on_if_room: function();
+global end_if_over: function();
+
+# One message of samples, until every flow in it is settled.
+type Sent: record {
+	worker: Worker;
+	flows: vector of Flow;
+	# Those not settled.
+	left: count;
+	at: time;
+};
+
+# Messages by number, oldest first.
+global messages: table[count] of Sent = {};
+global first_message = 0;
+global next_message = 0;
+
+# Samples that wait for company, with their flows, and since when.
+global gathered: vector of Sample = {};
+global gathered_flows: vector of Flow = {};
+global gathered_since: time = double_to_time(0.0);
+global last_sent: time = double_to_time(0.0);
+
+# Flows that were settled of late, in two generations, and those that timed out: to tell what a stray verdict is.
+global answered_now: set[string] = {};
+global answered_before: set[string] = {};
+global timed_out_now: set[string] = {};
+global timed_out_before: set[string] = {};
+
+global shed_told = 0;
+
+global send_when_due: event();
+
+# Texts from the bus that may go into a log.
+global good_texts: set[string] = {};
+const max_good_texts = 1000;
+
+# Once for each flow: its line is written, whoever waits for it is told.
+function settle(f: Flow)
+	{
+	local info = f$info;
+	local uid = info$uid;
+	delete pending[uid];
+	if ( info?$label )
+		++account$labelled;
+	else
+		switch ( info$reason )
+			{
+			case "abstained": ++account$abstained; break;
+			case "refused": ++account$refused; break;
+			case "timeout": ++account$timed_out; break;
+			case "no_worker": ++account$no_worker; break;
+			default: ++account$shed; break;
+			}
+	write_flow(f);
+	event EACF::classified(info, f$is_open);
+	if ( info?$label && info$label in actions )
+		{
+		local action = actions[info$label];
+		hook action(info, f$is_open);
+		}
+	}
+
+function settle_as(f: Flow, reason: string)
+	{
+	f$info$reason = reason;
+	settle(f);
+	}
+
+function make_info(c: connection, payload_bytes: count, chunks: count, records: count): Info
+	{
+	local info = Info($ts=c$start_time, $uid=c$uid, $id=c$id, $payload_bytes=payload_bytes, $chunks=chunks,
+	                  $records=records);
+	if ( c?$ssl && c$ssl?$server_name )
+		info$server_name = c$ssl$server_name;
+	++account$collected;
+	return info;
+	}
+
+# There is no room to collect this connection.
+function shed_at_once(c: connection, f: Flow)
+	{
+	f$info = make_info(c, 0, 0, 0);
+	pending[c$uid] = f;
+	take_place(f);
+	settle_as(f, "shed");
+	}
+
+# Send what has gathered, to one worker in one message, and to the taps.
+function send_gathered()
+	{
+	local n = |gathered|;
+	if ( n == 0 )
+		return;
+	local samples = gathered;
+	local flows_of = gathered_flows;
+	gathered = vector();
+	gathered_flows = vector();
+	last_sent = network_time();
+	send_to_taps(samples);
+
+	local w = choose_worker(n);
+	if ( w$id == "" || zeek_is_terminating() )
+		{
+		local why = account$workers > 0 ? "shed" : "no_worker";
+		for ( _, f in flows_of )
+			settle_as(f, why);
+		return;
+		}
+	# Counted before it is sent: nothing can come back earlier.
+	local now = current_time();
+	if ( w$unanswered == 0 )
+		w$silent_since = now;
+	w$unanswered += n;
+	w$sent += n;
+	++account$messages;
+	for ( _, g in flows_of )
+		{
+		g$worker = w;
+		g$message = next_message;
+		g$sent_at = now;
+		}
+	messages[next_message] = Sent($worker=w, $flows=flows_of, $left=n, $at=now);
+	++next_message;
+	if ( ! Cluster::publish(w$topic, EACF::flows, my_topic, samples) )
+		{
+		w$unanswered -= n;
+		messages[next_message - 1]$left = 0;
+		for ( _, h in flows_of )
+			settle_as(h, "shed");
+		}
+	wait_for_room();
+	}
+
+event send_when_due()
+	{
+	if ( |gathered| == 0 )
+		return;
+	local left = gather_time - ( network_time() - gathered_since );
+	if ( left <= 0sec )
+		send_gathered();
+	else
+		schedule left { EACF::send_when_due() };
+	}
+
+# The sample is complete, or its connection is over; without any data there is none.
+function complete(c: connection, f: Flow)
+	{
+	f$gathering = F;
+	--held_flows;
+	let_go(c, f);
+	local sample: Sample;
+	local chunks = 0;
+	if ( f?$stream )
+		{
+		local s = f$stream;
+		delete f$stream;
+		held_bytes -= |s$payload|;
+		chunks = |s$chunks|;
+		if ( chunks == 0 )
+			return;
+		sample = Sample($uid=c$uid, $start=c$start_time, $orig_h=c$id$orig_h, $orig_p=c$id$orig_p, $resp_h=c$id$resp_h,
+		                $resp_p=c$id$resp_p, $payload=s$payload, $chunks=s$chunks, $records=f$records);
+		}
+	else
+		{
+		--held_records_only;
+		if ( stream_wanted && held_records_only == 0 )
+			listen();
+		if ( f?$ssl_analyzer )
+			{
+			if ( f$is_open )
+				disable_analyzer(c$id, f$ssl_analyzer);
+			delete f$ssl_analyzer;
+			}
+		if ( |f$records| == 0 )
+			return;
+		sample = Sample($uid=c$uid, $start=c$start_time, $orig_h=c$id$orig_h, $orig_p=c$id$orig_p, $resp_h=c$id$resp_h,
+		                $resp_p=c$id$resp_p, $payload="", $chunks=vector(), $records=f$records);
+		}
+	f$info = make_info(c, |sample$payload|, chunks, |f$records|);
+	if ( f$info?$server_name )
+		sample$server_name = f$info$server_name;
+	f$records = vector();
+	pending[c$uid] = f;
+	take_place(f);
+
+	local now = network_time();
+	if ( |gathered| == 0 )
+		gathered_since = now;
+	gathered += sample;
+	gathered_flows += f;
+	if ( |gathered| >= gather_flows || now - last_sent >= gather_time || now - gathered_since >= gather_time )
+		send_gathered();
+	else if ( |gathered| == 1 )
+		schedule gather_time { EACF::send_when_due() };
+	}
+
+# Whether a text from the bus may go into a log: not long, nothing in it that steers a terminal.
+function is_good_text(text: string): bool
+	{
+	if ( text in good_texts )
+		return T;
+	if ( |text| == 0 || |text| > max_label_length || /[\x00-\x1f\x7f]/ in text )
+		return F;
+	if ( |good_texts| >= max_good_texts )
+		clear_table(good_texts);
+	add good_texts[text];
+	return T;
+	}
+
+function is_good(v: Verdict): bool
+	{
+	if ( ! is_good_text(v$model) || ! ( v$confidence >= 0.0 && v$confidence <= 1.0 ) )
+		return F;
+	if ( v?$sni_label && ! is_good_text(v$sni_label) )
+		return F;
+	if ( v?$label )
+		return is_good_text(v$label) && ! v?$reason;
+	return v?$reason && ( v$reason == "abstained" || v$reason == "refused" );
+	}
+
+# A verdict on no flow that waits.
+function count_stray(uid: string)
+	{
+	if ( uid in timed_out_now || uid in timed_out_before )
+		++account$late;
+	else if ( uid in answered_now || uid in answered_before )
+		++account$twice;
+	else
+		++account$unasked;
+	}
+
+# Messages at the front of which every flow is settled.
+function forget_settled()
+	{
+	while ( first_message < next_message && messages[first_message]$left == 0 )
+		{
+		delete messages[first_message];
+		++first_message;
+		}
+	}
+
+event verdicts(worker: string, v: vector of Verdict)
+	{
+	if ( ! active )
+		return;
+	local now = current_time();
+	local known = F;
+	for ( _, verdict in v )
+		{
+		if ( verdict$uid !in pending )
+			{
+			count_stray(verdict$uid);
+			next;
+			}
+		local f = pending[verdict$uid];
+		if ( ! f?$worker )
+			{
+			# Complete, and not even sent: nobody can know of it.
+			++account$unasked;
+			next;
+			}
+		local w = f$worker;
+		if ( w$id != worker )
+			{
+			++account$stranger;
+			next;
+			}
+		if ( ! is_good(verdict) )
+			{
+			++account$malformed;
+			next;
+			}
+		known = T;
+		--w$unanswered;
+		++w$answered;
+		--messages[f$message]$left;
+		add answered_now[verdict$uid];
+		local info = f$info;
+		info$confidence = verdict$confidence;
+		info$model = verdict$model;
+		info$worker = worker;
+		info$latency = now - f$sent_at;
+		if ( verdict?$label )
+			info$label = verdict$label;
+		else
+			info$reason = verdict$reason;
+		if ( verdict?$sni_label )
+			info$sni_label = verdict$sni_label;
+		settle(f);
+		}
+	if ( known || worker in workers )
+		heard(worker);
+	forget_settled();
+	# Timers stand still while no packet comes, up to packet_source_inactivity_timeout; this is a chance to be in time.
+	if ( |gathered| > 0 && ! capture && now - gathered_since >= gather_time )
+		send_gathered();
+	go_on_if_room();
+	end_if_over();
+	}
+
+# Flows whose time for a verdict is over, oldest first.
+function settle_overdue(now: time)
+	{
+	local number = first_message;
+	while ( number < next_message )
+		{
+		local sent = messages[number];
+		if ( sent$left > 0 )
+			{
+			if ( now - sent$at < verdict_timeout )
+				break;
+			for ( _, f in sent$flows )
+				if ( f$info$uid in pending )
+					{
+					add timed_out_now[f$info$uid];
+					--sent$worker$unanswered;
+					settle_as(f, "timeout");
+					}
+			sent$left = 0;
+			}
+		++number;
+		}
+	forget_settled();
+	}
+
+function age_answered()
+	{
+	answered_before = answered_now;
+	answered_now = set();
+	timed_out_before = timed_out_now;
+	timed_out_now = set();
+	}
+
+function look_after()
+	{
+	local now = current_time();
+	settle_overdue(now);
+	watch_workers();
+	watch_taps();
+	complete_overdue();
+	if ( account$shed > shed_told )
+		{
+		event EACF::flows_shed(account$shed - shed_told);
+		shed_told = account$shed;
+		}
+	go_on_if_room();
+	end_if_over();
+	}

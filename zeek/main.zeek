@@ -1,0 +1,78 @@
+##! eacf: names the application behind a TLS connection. See README.md.
+##!
+##! Reading order: types, options, bus; flow, account; collect (connections to samples), workers, taps, dispatch (samples to verdicts),
+##! log, capture, status. notices stands apart and only listens.
+
+@load ./types
+@load ./options
+@load ./bus
+@load ./collect
+@load ./dispatch
+@load ./capture
+@load ./status
+
+module EACF;
+
+# How often what is overdue is looked for; real time, as long as there are packets.
+const look_interval = 250msec;
+
+# How long a settled flow is remembered, to tell what a verdict is that comes after it.
+const remember_interval = 30sec;
+
+global look: event();
+global forget: event();
+
+event look()
+	{
+	look_after();
+	schedule look_interval { EACF::look() };
+	}
+
+event forget()
+	{
+	age_answered();
+	schedule remember_interval { EACF::forget() };
+	}
+
+event zeek_init() &priority=5
+	{
+	started = current_time();
+	active = ! Cluster::is_enabled() || Cluster::local_node_type() == Cluster::WORKER;
+	local problem = bus_problem();
+	if ( problem != "" )
+		{
+		if ( active || Cluster::local_node_type() == Cluster::MANAGER )
+			Reporter::warning(fmt("eacf: %s", problem));
+		active = F;
+		}
+	set_needs(copy(default_needs));
+	if ( ! active )
+		return;
+	node_id = make_node_id();
+	my_topic = fmt("eacf.verdict.%s.", node_id);
+	Cluster::subscribe(my_topic);
+	Cluster::subscribe(zeek_topic);
+	Cluster::subscribe("eacf.control.request.");
+	schedule look_interval { EACF::look() };
+	schedule remember_interval { EACF::forget() };
+	# Of a capture the account at its end is enough; those on the way depend on how fast the worker is.
+	if ( stats_interval > 0sec && ! capture )
+		schedule stats_interval { EACF::write_stats() };
+	}
+
+# What is still open when Zeek ends: samples that were never sent are shed, flows without a verdict have run out of time.
+event zeek_done() &priority=-10
+	{
+	if ( ! active )
+		return;
+	for ( _, f in gathered_flows )
+		settle_as(f, "shed");
+	gathered = vector();
+	gathered_flows = vector();
+	local left: vector of Flow = {};
+	for ( _, g in pending )
+		left += g;
+	for ( _, h in left )
+		settle_as(h, "timeout");
+	log_stats();
+	}

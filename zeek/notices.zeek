@@ -1,0 +1,114 @@
+##! Notices: what an analyst should look at, and what tells of our own failure. Loaded with the package; each can be
+##! switched off. Only listens to events, so it can also be left out.
+
+@load base/frameworks/notice
+@load ./dispatch
+
+module EACF;
+
+export {
+	redef enum Notice::Type += {
+		## A flow got a label that the operator watches.
+		Watched_Label,
+		## The traffic contradicts the server name: the model knows what that name should look like, and is sure that
+		## this is something else. Domain fronting, a tunnel, a spoofed name; or a model that is out of date.
+		Contradicted_Server_Name,
+		## No worker serves this Zeek process.
+		No_Worker,
+		## A worker is there and does not answer.
+		Worker_Hung,
+		## A worker serves another bundle than before.
+		Model_Changed,
+		## Flows were shed: a bound was reached.
+		Flows_Shed,
+	};
+
+	## Labels that are worth a notice.
+	option watched_labels: set[string] = {};
+
+	## Whether a contradicted server name is worth a notice.
+	option notice_contradictions = T;
+
+	## The confidence that it takes.
+	option contradiction_confidence: double = 0.95;
+
+	## Names that stand in the open for others behind them (Encrypted ClientHello): they contradict nothing.
+	option ech_public_names: set[string] = { "cloudflare-ech.com" };
+
+	## Whether the lack of a worker is worth a notice, and after how long.
+	option notice_no_worker = T;
+
+	## How long that is.
+	option no_worker_grace: interval = 1min;
+
+	## Whether a worker that does not answer is worth a notice.
+	option notice_worker_hung = T;
+
+	## Whether a change of bundle is worth a notice.
+	option notice_model_changed = F;
+
+	## Whether flows that were shed are worth a notice.
+	option notice_flows_shed = T;
+
+	## A notice of the same kind about the same thing is not said again for so long.
+	option notice_suppression: interval = 1hr;
+}
+
+# An hour of silence begins with the first flow for each pair of client and label, or client and server name.
+event classified(info: EACF::Info, is_open: bool)
+	{
+	if ( ! info?$label )
+		return;
+	if ( info$label in watched_labels )
+		NOTICE([$note=Watched_Label, $msg=fmt("%s: a connection of %s to %s", info$label, info$id$orig_h, info$id$resp_h),
+		        $sub=fmt("confidence %.3f%s", info$confidence, info?$server_name ? ", server name " + info$server_name : ""),
+		        $uid=info$uid, $id=info$id, $identifier=cat(info$id$orig_h, info$label),
+		        $suppress_for=notice_suppression]);
+	if ( notice_contradictions && info?$sni_label && info$sni_label != info$label
+	     && info$confidence >= contradiction_confidence && info?$server_name && info$server_name !in ech_public_names )
+		NOTICE([$note=Contradicted_Server_Name,
+		        $msg=fmt("%s says %s, the traffic looks like %s", info$server_name, info$sni_label, info$label),
+		        $sub=fmt("confidence %.3f, model %s", info$confidence, info$model), $uid=info$uid, $id=info$id,
+		        $identifier=cat(info$id$orig_h, info$server_name, info$label), $suppress_for=notice_suppression]);
+	}
+
+global no_worker_for_long: event();
+
+event no_worker_for_long()
+	{
+	if ( notice_no_worker && account$workers == 0 )
+		NOTICE([$note=No_Worker, $msg=fmt("no eacf worker has served %s for %s: connections are not labelled", account$node, no_worker_grace),
+		        $sub="start one with `eacf worker`, or see `eacf doctor`", $identifier=account$node,
+		        $suppress_for=notice_suppression]);
+	}
+
+event worker_down(worker: string, hung: bool)
+	{
+	if ( hung && notice_worker_hung )
+		NOTICE([$note=Worker_Hung, $msg=fmt("eacf worker %s does not answer and is set aside", worker),
+		        $sub=fmt("silent for %s; it is asked again every %s", worker_timeout, worker_retry),
+		        $identifier=worker, $suppress_for=notice_suppression]);
+	if ( account$workers == 0 )
+		schedule no_worker_grace { EACF::no_worker_for_long() };
+	}
+
+event model_changed(worker: string, was: string, is_now: string)
+	{
+	if ( notice_model_changed )
+		NOTICE([$note=Model_Changed, $msg=fmt("eacf worker %s serves bundle %s in place of %s", worker, is_now, was),
+		        $identifier=cat(worker, is_now), $suppress_for=notice_suppression]);
+	}
+
+event flows_shed(n: count)
+	{
+	if ( notice_flows_shed )
+		NOTICE([$note=Flows_Shed, $msg=fmt("%d flows were shed on %s: more than the workers, or the bounds, take", n, account$node),
+		        $sub="see eacf_stats.log; a second worker, or EACF::sample_one_in", $identifier=account$node,
+		        $suppress_for=notice_suppression]);
+	}
+
+event zeek_init() &priority=-10
+	{
+	if ( active && ! capture )
+		schedule no_worker_grace { EACF::no_worker_for_long() };
+	}
