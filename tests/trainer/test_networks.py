@@ -45,8 +45,11 @@ def test_a_seed_decides_every_weight_and_every_name(recipe: Recipe, rows: Rows) 
 def test_what_it_is_taught_it_learns(recipe: Recipe, rows: Rows) -> None:
     networks.deterministic(1)
     network = networks.build(recipe, 6, 2)
-    history = networks.fit(network, rows, replace(recipe, epochs=40, learning_rate=0.02), 0, 255.0)
+    said: list[str] = []
+    history = networks.fit(network, rows, replace(recipe, epochs=40, learning_rate=0.02), 0, 255.0, said.append)
     assert len(history) == 40
+    assert said[0] == f"small: epoch 4 of 40, loss {history[3]['loss']:.4f}"
+    assert [text.split()[2] for text in said] == [str(number) for number in range(4, 41, 4)]
     assert history[-1]["loss"] < 0.3 * history[0]["loss"]
     assert history[-1]["accuracy"] > 0.9
     x, wanted = rows(99)

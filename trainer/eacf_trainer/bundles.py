@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from eacf_trainer.training import Trained
 
 GOLDEN_ROWS = 4
 VALIDATION_OUTLIERS = 4000
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -48,10 +47,10 @@ class Int8:
     """Of the validation captures."""
 
 
-def build(recipe: Recipe, data: Data, out: Path, run: Path, say: Say) -> Bundle:
+def build(recipe: Recipe, data: Data, out: Path, run: Path, say: networks.Say) -> Bundle:
     """Build ``out/<name>.eacf``, whose figures are its own, and the run folder `run`."""
     say(f"{recipe.name}: training {recipe.epochs} epochs")
-    trained = training.train(recipe, joined([data.training[way] for way in recipe.ways]))
+    trained = training.train(recipe, joined([data.training[way] for way in recipe.ways]), say)
     say(f"{recipe.name}: quantising and calibrating")
     int8 = quantised(recipe, trained, joined([data.validation[way] for way in recipe.ways]))
     manifest = described(recipe, trained, int8, data)

@@ -27,6 +27,7 @@ Network = Any
 """A Keras model; TensorFlow comes without types."""
 Rows = Callable[[int], tuple[NDArray[np.uint8], NDArray[np.int64]]]
 """Epoch number to that epoch's rows and outputs, already in random order."""
+Say = Callable[[str], None]
 
 
 def deterministic(seed: int) -> None:
@@ -71,10 +72,12 @@ def dense(width: int, hidden: tuple[int, ...], outputs: int, dropout: float) -> 
     return keras.Model(inputs, keras.layers.Dense(outputs)(x), name="dense")
 
 
-def fit(network: Network, rows: Rows, recipe: Recipe, mu: int, sd: float) -> list[dict[str, float]]:
+def fit(
+    network: Network, rows: Rows, recipe: Recipe, mu: int, sd: float, say: Say = lambda text: None
+) -> list[dict[str, float]]:
     """Train on `rows`, one call an epoch; the history: loss and accuracy on the training rows of each epoch.
 
-    Cross-entropy and Adam, as in the paper. Input is (byte - mu) / sd.
+    Cross-entropy and Adam, as in the paper. Input is (byte - mu) / sd. `say` is told of every tenth part.
     """
     steps = recipe.epochs * -(-len(rows(0)[0]) // recipe.batch)
     rate = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, steps) if recipe.decay else recipe.learning_rate
@@ -94,6 +97,8 @@ def fit(network: Network, rows: Rows, recipe: Recipe, mu: int, sd: float) -> lis
             for name in sums:
                 sums[name] += float(done[name]) * len(x[part])
         history.append({name: round(total / len(x), 6) for name, total in sums.items()})
+        if (epoch + 1) % -(-recipe.epochs // 10) == 0:
+            say(f"{recipe.name}: epoch {epoch + 1} of {recipe.epochs}, loss {history[-1]['loss']:.4f}")
     return history
 
 

@@ -36,7 +36,7 @@ class Trained:
     wanted: NDArray[np.int64]
 
 
-def train(recipe: Recipe, flows: Labelled) -> Trained:
+def train(recipe: Recipe, flows: Labelled, say: networks.Say = lambda text: None) -> Trained:
     """Train `recipe` on `flows` (labels None: background, which only a recipe with outliers looks at)."""
     networks.deterministic(recipe.seed)
     known, background = flows.known(), flows.background()
@@ -49,7 +49,7 @@ def train(recipe: Recipe, flows: Labelled) -> Trained:
     mu, sd = normalisation(recipe, rows)
     source = Source(recipe, features, known, background, rows, wanted, len(labels))
     network = networks.build(recipe, features.shape[0], len(labels) + exposed)
-    history = networks.fit(network, source.epoch, recipe, mu, sd)
+    history = networks.fit(network, source.epoch, recipe, mu, sd, say)
     return Trained(network, features, labels, exposed, mu, sd, history, rows, wanted)
 
 
