@@ -15,7 +15,7 @@ LOG_TEMPERATURE = (-3.0, 3.0)
 TOLERANCE = 1e-4
 GOLDEN = (5**0.5 - 1) / 2
 NEVER = 1.0
-"""Threshold of a label that reached the precision at no confidence."""
+"""Threshold of a label that reached the precision at no confidence: only a confidence that rounds to 1 would still pass."""
 
 
 def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float64]:
