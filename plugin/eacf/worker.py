@@ -6,33 +6,27 @@ a second one ends it at once. SIGHUP reads the bundle again; the change is made 
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import logging
 import secrets
-import signal
-import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from threading import Thread
-from types import FrameType
-from typing import Self
 
 from eacf import bundle, inference
 from eacf.bus import Endpoints, Peer
 from eacf.engine import Engine
 from eacf.errors import BundleError
 from eacf.metrics import serving
+from eacf.service import Signals, join
 from eacf.settings import Settings
 from eacf.status import process_facts
 from eacf.wire import CONTROL_REQUEST_TOPIC, ZEEK_TOPIC, flow_topic
 
 DRAIN_MESSAGES = 256
 """Messages taken from the socket in one go; many times what a batch serves, so the socket is emptied at any load."""
-JOIN_WARN_S = 5.0
-"""A bus that does not show itself for so long is worth a line in the log."""
 QUIET_S = 0.1
 """At the end: nothing has come for so long, so nothing is on its way."""
 LINGER_S = 1.0
@@ -70,7 +64,12 @@ def run(settings: Settings) -> int:
     with peer, Signals() as signals, serving(settings.metrics_port, lambda: engine.status(_clock())):
         peer.wake_on(signals.descriptor)
         _log.info("worker %s serves bundle %s (%s) with %s", engine.worker, model.bundle.id, path, model.runtime)
-        _join(peer, engine, signals, endpoints)
+
+        def greet(added: bool, topic: bytes) -> None:
+            if added and ZEEK_TOPIC.startswith(topic):
+                engine.greet()  # a Zeek that we could not reach before now hears us
+
+        join(peer, flow_topic(engine.worker), signals, endpoints, greet)
         reloader = Reloader(engine, path, settings.threads, signals.wake)
         while not signals.end:
             reloader.step(signals)
@@ -126,24 +125,6 @@ def _wait(peer: Peer, engine: Engine, until: float | None) -> None:
         peer.wait(min(times) - _clock() if times else None)
 
 
-def _join(peer: Peer, engine: Engine, signals: Signals, endpoints: Endpoints) -> None:
-    """Wait until the bus is there in both directions: our own subscription has come round to where we publish."""
-    own = flow_topic(engine.worker)
-    warn_at = _clock() + JOIN_WARN_S
-    while not signals.end:
-        for added, topic in peer.subscriptions():
-            if added and ZEEK_TOPIC.startswith(topic):
-                engine.greet()
-            if added and own.startswith(topic):
-                _log.info("on the bus at %s and %s", endpoints.subscribe, endpoints.publish)
-                return
-        peer.wait(max(0.0, warn_at - _clock()) if warn_at else None)
-        signals.clear()
-        if warn_at and _clock() >= warn_at:
-            _log.warning("no bus at %s and %s yet; waiting for it", endpoints.subscribe, endpoints.publish)
-            warn_at = 0.0
-
-
 class Reloader:
     """Reads the bundle again in a thread of its own, where it spends its time waiting for the process that tries the
     bundle first; the model takes its place between two batches. If it is bad, the one in use stays."""
@@ -183,46 +164,3 @@ class Reloader:
         else:
             _log.info("bundle %s takes the place of %s", model.bundle.id, self._engine.model.bundle.id)
             self._engine.swap(model)
-
-
-class Signals:
-    """SIGTERM, SIGINT and SIGHUP as flags, and a descriptor that can be read once one has come."""
-
-    def __init__(self) -> None:
-        self.end = False
-        self.reload = False
-        self._reader, self._writer = socket.socketpair()
-        for each in (self._reader, self._writer):
-            each.setblocking(False)
-        self.descriptor = self._reader.fileno()
-
-    def clear(self) -> None:
-        """Make the descriptor wait for the next signal; to be called before the flags are looked at."""
-        with contextlib.suppress(BlockingIOError):
-            self._reader.recv(64)
-
-    def wake(self) -> None:
-        """Make the descriptor readable; for other threads."""
-        with contextlib.suppress(OSError):  # full: readable already; closed: nobody waits any more
-            self._writer.send(b"\0")
-
-    def _handle(self, number: int, _: FrameType | None) -> None:
-        if number == signal.SIGHUP:
-            self.reload = True
-            return
-        self.end = True
-        for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, signal.SIG_DFL)
-
-    def __enter__(self) -> Self:
-        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._handle)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)
-        self._reader.close()
-        self._writer.close()

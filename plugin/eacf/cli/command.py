@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 import eacf
-from eacf.cli import bundle, doctor, replay, status, worker
+from eacf.cli import bundle, doctor, record, replay, status, worker
 from eacf.errors import EacfError, SettingError
 
 FINE, FAILED, MISTAKE = 0, 1, 2
@@ -29,6 +29,7 @@ examples:
   eacf replay *.pcap.gz --log-dir .          several captures; eacf.log in this folder, as Zeek writes logs
   tcpdump -w - port 443 | eacf replay -      from standard input, until it ends
   eacf worker --bundle office.eacf           serve the Zeek on this machine until SIGTERM
+  eacf record --bus --out office.jsonl.gz    write what the sensors see to a file, for the trainer
   eacf status                                what the workers and Zeek processes on the bus are doing
   eacf doctor                                what is wrong where no label appears, and the remedy
 
@@ -69,6 +70,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"eacf {eacf.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (replay, worker, status, doctor, bundle):
+    for module in (replay, worker, record, status, doctor, bundle):
         module.add(commands)
     return parser

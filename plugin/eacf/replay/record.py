@@ -1,13 +1,12 @@
 """The record of a replay: each flow as the message that a real Zeek would have sent, one JSON line each.
 
-The lines have the form of recordings of a real Zeek (topic, sender, format, body in hexadecimal), and the flows are
-collected with the contract's default needs whatever the bundle asks for, so that the two can be held together.
+The lines have the form of recordings of a real Zeek (`eacf.recording`), and the flows are collected with the contract's
+default needs whatever the bundle asks for, so that the two can be held together.
 """
 
 from __future__ import annotations
 
 import gzip
-import json
 import os
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import BinaryIO, Self
 from eacf.collector import ALL, Collected, Collector, Selection
 from eacf.collector.files import Batch
 from eacf.flow import Needs, Sample
-from eacf.wire import FORMAT, encode_flow
+from eacf.recording import line
 
 RECORD_NEEDS = Needs()
 """What the recordings of a real Zeek were made with (contract v1)."""
@@ -40,13 +39,7 @@ class Record:
 
     def write(self, topic: bytes, sample: Sample) -> None:
         """Append one flow as ``EACF::flow``."""
-        line = {
-            "topic": topic.decode(),
-            "sender": self._sender,
-            "format": FORMAT.decode(),
-            "body_hex": encode_flow(self._reply_to, sample).hex(),
-        }
-        self._out.write(json.dumps(line).encode() + b"\n")
+        self._out.write(line(topic, self._sender, self._reply_to, sample))
 
     def __enter__(self) -> Self:
         return self
