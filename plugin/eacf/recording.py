@@ -23,8 +23,8 @@ HELD_BYTES = 1024 * 1024
 LEVEL = 3
 """Of gzip. Payload does not compress, but its hexadecimal form and what stands around it do."""
 BLOCK = 64 * 1024
-LINE_LIMIT = 64 * 1024 * 1024
-"""Bytes of the first line that are read to see what a file is."""
+LINE_LIMIT = 16 * 1024 * 1024
+"""Bytes in which the first line must end, by which it is seen what a file is."""
 GZIP = zlib.MAX_WBITS | 16
 
 
@@ -127,46 +127,55 @@ class Journal:
 def _whole(file: BinaryIO, path: Path, compressed: bool) -> int:
     """Up to which byte the file is whole; SettingError where it is something else than a recording."""
     size = os.fstat(file.fileno()).st_size
-    whole = _whole_members(file) if compressed else _whole_lines(file, size)
-    if size and not (whole and _is_recording(path, compressed)):
+    whole, first = _whole_members(file) if compressed else _whole_lines(file, size)
+    if size and not (whole and _is_recording(first)):
         raise SettingError(f"--out {path}: is no recording that could be appended to; name another file")
     return whole
 
 
-def _whole_lines(file: BinaryIO, size: int) -> int:
+def _whole_lines(file: BinaryIO, size: int) -> tuple[int, bytes]:
+    """Where the last whole line ends, and the first line."""
     at = size
     while at:
         begin = max(0, at - BLOCK)
         file.seek(begin)
         found = file.read(at - begin).rfind(b"\n")
         if found >= 0:
-            return begin + found + 1
+            file.seek(0)
+            return begin + found + 1, _first_line(file.read(LINE_LIMIT))
         at = begin
-    return 0
+    return 0, b""
 
 
-def _whole_members(file: BinaryIO) -> int:
+def _whole_members(file: BinaryIO) -> tuple[int, bytes]:
+    """Where the last whole member ends, and the first line of what whole members hold."""
     at = whole = 0
+    head, known = bytearray(), 0
     member = zlib.decompressobj(GZIP)
     while block := file.read(BLOCK):
         at += len(block)
         while block:
             try:
-                member.decompress(block)
+                text = member.decompress(block)
             except zlib.error:
-                return whole
+                return whole, _first_line(head[:known])
+            if b"\n" not in head and len(head) < LINE_LIMIT:
+                head += text
             block = member.unused_data
             if member.eof:
-                whole = at - len(block)
+                whole, known = at - len(block), len(head)
                 member = zlib.decompressobj(GZIP)
-    return whole
+    return whole, _first_line(head[:known])
 
 
-def _is_recording(path: Path, compressed: bool) -> bool:
+def _first_line(head: bytes | bytearray) -> bytes:
+    """With its newline, if there is one."""
+    return bytes(head[: head.find(b"\n") + 1] or head)
+
+
+def _is_recording(first: bytes) -> bool:
     """By its first line; a file without a line may become one."""
-    with gzip.open(path, "rb") if compressed else path.open("rb") as lines:
-        try:
-            first = lines.readline(LINE_LIMIT)
-            return not first or "body_hex" in json.loads(first)
-        except (ValueError, TypeError, EOFError):
-            return False
+    try:
+        return not first or "body_hex" in json.loads(first)
+    except (ValueError, TypeError):
+        return False

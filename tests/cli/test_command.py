@@ -56,7 +56,8 @@ def test_version() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["replay"], ["worker"], ["bundle"], ["bundle", "show"], ["config"], ["status"], ["doctor"]]
+    "command",
+    [[], ["replay"], ["worker"], ["bundle"], ["bundle", "show"], ["config"], ["record"], ["status"], ["doctor"]],
 )
 def test_help_explains_each_command(command: list[str]) -> None:
     done = run(*command, "--help")

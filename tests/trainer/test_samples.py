@@ -13,6 +13,7 @@ from eacf.collector import collect
 from eacf.errors import BundleError
 from eacf.features import Paper, Shape
 from eacf.flow import Sample
+from eacf.recording import Journal, line
 from eacf_trainer import samples, testbed
 from eacf_trainer.samples import CUTS, Labelled
 from eacf_trainer.training import bare
@@ -74,6 +75,17 @@ def test_a_recording_is_what_a_sensor_would_put_on_the_bus(tmp_path: Path) -> No
     message = wire.decode_message(bytes.fromhex(line["body_hex"]))
     assert isinstance(message, wire.Flows)
     assert list(message.samples) == [named("a.chat.example")]
+
+
+@pytest.mark.parametrize("name", ["tap.jsonl", "tap.jsonl.gz"])
+def test_a_taps_recording_is_read(name: str, tmp_path: Path) -> None:
+    made = [named("a.chat.example"), named("other.example")]
+    with Journal(tmp_path / name) as journal:
+        for sample in made:
+            journal.add(line(b"eacf.tap.0123456789ab", "zeek", "eacf.verdict.zeek.", sample))
+            journal.flush()
+    read = samples.read([tmp_path / name], RULES)
+    assert (read.samples, read.labels) == (made, ["chat", None])
 
 
 def test_the_same_samples_are_the_same_bytes(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
-"""Captures to labelled samples, with a file between: the JSON lines that ``eacf replay --record`` writes, gzipped.
+"""Captures to labelled samples, with a recording (`eacf.recording`) between, gzipped.
 
 One pass of the collector takes both cuts of each connection. A label is what the label map says of the server name, as the paper
-labels by SNI (III-A-3), so a recording from a real sensor would do as well.
+labels by SNI (III-A-3), so a recording from a real sensor (``eacf record``) does as well.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import get_args
 from eacf.bundle.labelmap import LabelMap
 from eacf.collector import collect
 from eacf.flow import Needs, Sample
-from eacf.wire import FORMAT, Flows, decode_message, encode_flow, flow_topic, verdict_topic
+from eacf.recording import line
+from eacf.wire import Flows, decode_message, flow_topic, verdict_topic
 from eacf_trainer.config import Way
 
 CUTS: Mapping[Way, Needs] = {"stream": Needs(), "records": Needs(payload_bytes=0, records=16, chunks=False)}
@@ -70,25 +71,23 @@ def recording(out: Path, capture: Path, way: Way) -> Path:
 def write(path: Path, samples: Iterable[Sample]) -> None:
     """Write a recording: beside `path` first, so that a kill leaves no half of one."""
     beside = path.with_name(f".{path.name}")
-    fixed = {"topic": TOPIC.decode(), "sender": SENDER, "format": FORMAT.decode()}
     with beside.open("wb") as raw, gzip.GzipFile("", "wb", FAST, raw, mtime=0) as file:
         for sample in samples:
-            line = {**fixed, "body_hex": encode_flow(REPLY_TO, sample).hex()}
-            file.write(json.dumps(line).encode() + b"\n")
+            file.write(line(TOPIC, SENDER, REPLY_TO, sample))
     beside.replace(path)
 
 
 def read(paths: Iterable[Path], label_map: Mapping[str, str]) -> Labelled:
-    """The samples of recordings, in order, labelled by `label_map` (rules as in a bundle).
+    """The samples of recordings (ours, a replay's or a tap's), in order, labelled by `label_map` (rules as in a bundle).
 
     A sample without server name is left out: it may be of any label, so it is no background traffic.
     """
     rules = LabelMap(dict(label_map), "label_map")
     result = Labelled()
     for path in paths:
-        with gzip.open(path, "rt", encoding="ascii") as lines:
-            for line in lines:
-                message = decode_message(bytes.fromhex(json.loads(line)["body_hex"]))
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="ascii") as lines:
+            for each in lines:
+                message = decode_message(bytes.fromhex(json.loads(each)["body_hex"]))
                 if isinstance(message, Flows):
                     named = [sample for sample in message.samples if sample.server_name is not None]
                     result.samples += named
