@@ -80,7 +80,7 @@ def zeek_report() -> Callable[..., dict[str, Any]]:
             "package": "0.1.0",
             "contract": 1,
             "zeek": "8.0.10",
-            "backend": "ZeroMQ",
+            "backend": "ZEROMQ",
             "mode": "live",
             "cluster_node": "",
             "up_s": 3_700.0,

@@ -47,7 +47,7 @@ def test_a_zeek_in_words(zeek_report: Make) -> None:
     )
     for line in (
         "zeek              zeek-1 (Zeek 8.0.10, eacf 0.1.0, contract 1)",
-        "mode              live, standalone, bus ZeroMQ",
+        "mode              live, standalone, bus ZEROMQ",
         "up for            1 h 1 min 40 s",
         "asks for          lengths of the first 8 records, no payload",
         "flows collected   1,234 (3 more in the making, 2 left alone by policy)",
@@ -107,6 +107,20 @@ def test_both_ends_side_by_side(worker_report: dict[str, Any], zeek_report: Make
     assert lines[6].endswith(": closes")
     assert lines[7].endswith(": DOES NOT CLOSE: 4 too few")
     assert len(lines) == 8
+
+
+def test_what_differs_between_the_ends_is_told(worker_report: dict[str, Any], zeek_report: Make) -> None:
+    def remarks(**worker: int) -> list[str]:
+        said = side_by_side([{**worker_report, **worker}, zeek_report()])
+        return [line.strip() for line in said.split("accounts")[0].splitlines()[2:]]
+
+    assert remarks(flows_in=1_234, verdicts_out=1_230) == []
+    assert remarks(flows_in=1_234, verdicts_out=1_233) == [
+        "3 answered and not come to Zeek: on the way just now, or lost"
+    ]
+    assert remarks(flows_in=1_236, verdicts_out=1_236) == [
+        "2 came from elsewhere: from a Zeek that ended, was restarted, or did not answer here"
+    ]
 
 
 def test_what_is_too_long_for_a_screen_is_counted(zeek_report: Make) -> None:

@@ -175,7 +175,7 @@ class EmbeddedBus:
 
     def __init__(self) -> None:
         """BusError where the sockets cannot be made."""
-        self._folder = _private_folder()
+        self._folder = private_folder()
         self.endpoints = Endpoints(f"ipc://{self._folder}/subscribe", f"ipc://{self._folder}/publish")
         self._context = zmq.Context()
         bound: Future[None] = Future()
@@ -218,8 +218,8 @@ class EmbeddedBus:
         self.close()
 
 
-def _private_folder() -> Path:
-    """A new folder of mode 0700, in /tmp where the usual place has too long a name for a Unix socket."""
+def private_folder() -> Path:
+    """A new folder of mode 0700 for Unix sockets; in /tmp where the usual place has too long a name for one."""
     folder = Path(tempfile.mkdtemp(prefix="eacf-"))
     if len(bytes(folder)) + len("/subscribe") > MAX_IPC_PATH:
         folder.rmdir()

@@ -41,3 +41,7 @@ class BusError(EacfError, OSError):
 
 class WorkerError(EacfError, RuntimeError):
     """A worker that was started for a replay ended too early, or does not answer. The message holds its last words."""
+
+
+class SensorError(EacfError, RuntimeError):
+    """A Zeek that was started for a replay failed. The message holds its last words."""

@@ -216,6 +216,18 @@ class _Way:
     answered: int | None = None
     heard: int | None = None
 
+    def remarks(self) -> Iterator[str]:
+        """What differs, in words."""
+        if self.sent is not None and self.came_in is not None:
+            if self.sent > self.came_in:
+                yield f"{self.sent - self.came_in:,} sent and not come to the worker: on the way just now, or lost"
+            elif self.sent < self.came_in:
+                more = self.came_in - self.sent
+                yield f"{more:,} came from elsewhere: from a Zeek that ended, was restarted, or did not answer here"
+                return  # so were some of the answers
+        if self.answered is not None and self.heard is not None and self.answered > self.heard:
+            yield f"{self.answered - self.heard:,} answered and not come to Zeek: on the way just now, or lost"
+
 
 def _ways(reports: Sequence[Report]) -> dict[str, _Way]:
     """By worker. What several Zeek processes say of one worker is summed."""
@@ -241,10 +253,8 @@ def _flows_of_workers(reports: Sequence[Report]) -> Iterator[str]:
     for worker, way in sorted(ways.items())[:MAX_LIST]:
         columns = (way.sent, way.came_in, way.answered, way.heard)
         yield f"  {worker:<20}" + "".join(f"{text(each):>{COLUMN}}" for each in columns)
-        for what, more, fewer in (("sent", way.sent, way.came_in), ("answered", way.answered, way.heard)):
-            if more is not None and fewer is not None and more > fewer:
-                whom = "the worker" if what == "sent" else "Zeek"
-                yield f"  {'':<20}  {more - fewer:,} {what} and not come to {whom}: on the way just now, or lost"
+        for remark in way.remarks():
+            yield f"  {'':<20}  {remark}"
 
 
 def _accounts(reports: Sequence[Report]) -> Iterator[str]:

@@ -30,7 +30,7 @@ def test_a_healthy_zeek(zeek_report: Make) -> None:
     found = list(look(zeek_report(), "0123456789ab"))
     assert [each.check for each in found] == ["zeek", "its workers", "clock", "account", "verdicts"]
     assert {(each.state, each.remedy) for each in found} == {("ok", "")}
-    assert "Zeek 8.0.10, package 0.1.0, contract 1, ZeroMQ, live, standalone" in found[0].seen
+    assert "Zeek 8.0.10, package 0.1.0, contract 1, ZEROMQ, live, standalone" in found[0].seen
     assert all("zeek-1" in each.seen for each in found)
 
 

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 from types import FrameType
@@ -34,6 +35,7 @@ examples:
   eacf replay monday.pcap.gz tuesday.pcapng --bundle office.eacf --log-dir logs
   eacf replay office.pcap --json | jq -r 'select(.label == "video") | ."id.resp_h"'
   zcat huge.pcap.gz | eacf replay - --log-dir .
+  eacf replay --zeek office.pcap                     the same by a real Zeek, where there is one
 
 exit codes: 0 every flow got its answer, 1 some did not, or a capture could not be read, 2 a mistake in the
 command or a file name"""
@@ -91,14 +93,23 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="PORT",
         help="leave connections to this port alone; can be given several times",
     )
+    parser.add_argument(
+        "--zeek",
+        action="store_true",
+        help="collect with the zeek on the PATH and eacf's scripts instead of our own collector, to compare the two",
+    )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Replay; returns the exit code."""
     from eacf.cli.table import summary
-    from eacf.replay import replay
+    from eacf.replay import replay, replay_with_zeek
 
+    if options.zeek and options.record is not None:
+        raise SettingError(
+            "--record with --zeek: flows are recorded from our own collector only; leave one of them out"
+        )
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
     with ExitStack() as stack:
@@ -111,12 +122,12 @@ def run(options: argparse.Namespace) -> int:
             for sink in sinks:
                 sink(info)
 
-        result = replay(
+        replay_it = replay_with_zeek if options.zeek else partial(replay, record=options.record)
+        result = replay_it(
             options.captures,
             bundle=options.bundle,
             flow_timeout_s=options.flow_timeout,
             selection=_selection(options),
-            record=options.record,
             on_info=on_info,
             keep=False,
             progress=progress,

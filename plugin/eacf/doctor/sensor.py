@@ -12,7 +12,8 @@ from eacf.reports import Report, account, at, count, entries, name_of, number, t
 
 CONTRACT = 1
 """Version of the contract that :mod:`eacf.wire` speaks."""
-BACKEND = "ZeroMQ"
+BACKEND = "zeromq"
+"""As Zeek and its enum write it, in capitals or not."""
 CLOCK_S = 1.0
 """Clocks that differ by more make latencies and times of logs worthless."""
 LAG_S = 10.0
@@ -71,7 +72,7 @@ def release(report: Report) -> Iterator[Finding]:
         yield problem("zeek", seen, f"this eacf speaks contract {CONTRACT}: install package and eacf of one release")
     elif version is not None and not version.fits:
         yield problem("zeek", seen, "the package needs Zeek 8.0 or newer: upgrade it")
-    elif backend != BACKEND:
+    elif text(backend).lower() != BACKEND:
         yield problem("zeek", seen, "eacf speaks ZeroMQ alone: move the cluster to Zeek's ZeroMQ backend")
     elif package != eacf.__version__:
         yield warning("zeek", seen, f"this eacf is {eacf.__version__}: bring both to one release (zkg upgrade eacf)")

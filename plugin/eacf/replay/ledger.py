@@ -20,6 +20,8 @@ HOLD_NS = 5_000_000
 ROOM_FLOWS = 512
 """Flows sent and not yet answered at most. The publisher waits for room, so no queue on the way fills: it is well
 under the bus's 1,000 messages a peer, should each flow go alone, and under the worker's own queue."""
+ANSWERS = ("abstained", "refused")
+"""Reasons that a worker gives; the others are the sensor's own."""
 VERDICT_TIMEOUT_S = 10.0
 """A flow without an answer for so long gets the reason "timeout"."""
 
@@ -64,7 +66,7 @@ class Counts:
     refused: int = 0
     timed_out: int = 0
     dropped: int = 0
-    """Not taken by the bus; 0, since the publisher waits for room."""
+    """Not taken by the bus: 0, since the publisher waits for room. With a real Zeek: shed, or without a worker."""
     strays: int = 0
     """Verdicts on no flow that waits: late, twice, or of another sensor."""
     malformed: int = 0
@@ -83,6 +85,29 @@ class Counts:
     def complete(self) -> bool:
         """Every flow got its answer."""
         return self.verdicts == self.flows
+
+    def answered(self, info: Info) -> None:
+        """Count a flow that got an answer; as a flow it was counted when it was sent."""
+        self.verdicts += 1
+        if info.label is not None:
+            self.labelled += 1
+            if info.sni_label is not None:
+                self.named += 1
+                self.right += info.label == info.sni_label
+        elif info.reason == "refused":
+            self.refused += 1
+        else:
+            self.abstained += 1
+
+    def logged(self, info: Info) -> None:
+        """Count a flow by its line in the log of a sensor."""
+        self.flows += 1
+        if info.label is not None or info.reason in ANSWERS:
+            self.answered(info)
+        elif info.reason == "timeout":
+            self.timed_out += 1
+        else:
+            self.dropped += 1
 
 
 class Ledger:
@@ -139,7 +164,7 @@ class Ledger:
             info.worker = worker
             info.sni_label = verdict.sni_label
             info.latency_ns = round((now - sent) * 1e9)
-            self._count(info)
+            self.counts.answered(info)
             yield info
 
     def overdue(self, now: float) -> Iterator[Info]:
@@ -158,18 +183,6 @@ class Ledger:
         for sent, _ in self._waiting.values():
             return sent + self._timeout_s
         return None
-
-    def _count(self, info: Info) -> None:
-        self.counts.verdicts += 1
-        if info.label is not None:
-            self.counts.labelled += 1
-            if info.sni_label is not None:
-                self.counts.named += 1
-                self.counts.right += info.label == info.sni_label
-        elif info.reason == "refused":
-            self.counts.refused += 1
-        else:
-            self.counts.abstained += 1
 
 
 def _info(sample: Sample) -> Info:
