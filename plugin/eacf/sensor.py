@@ -18,6 +18,10 @@ ZEROMQ = "Zeek::Cluster_Backend_ZeroMQ"
 """The plugin that speaks the bus, as ``zeek -N`` names it."""
 PACKAGE_NAMES = ("eacf", "packages/eacf")
 """What the scripts may be loaded by once they are installed; zkg links them into ``packages`` of the site folder."""
+NOT_FOUND = "can't find"
+"""What Zeek says where nothing of that name is on the ZEEKPATH."""
+COMPLAINT = 500
+"""Characters of what Zeek complains of that are kept."""
 ANSWER_S = 60.0
 """Zeek has so long to parse its scripts on a busy machine."""
 
@@ -80,19 +84,36 @@ def has_zeromq(program: Path) -> bool:
     return ZEROMQ in (ask_zeek(program, "-N") or "")
 
 
-def package_of(program: Path) -> str | None:
-    """The name by which this Zeek finds our scripts, with the ZEEKPATH of this shell; None where it does not."""
+class Package(NamedTuple):
+    """Whether a Zeek finds our scripts by name."""
+
+    name: str | None
+    """The name that works; None: none does."""
+    complaint: str
+    """What Zeek says where it finds the scripts and cannot parse them; else empty."""
+
+
+def package_of(program: Path) -> Package:
+    """Looks for our scripts with the ZEEKPATH of this shell."""
     for name in PACKAGE_NAMES:
-        if ask_zeek(program, "-a", "-e", f"@load {name}") is not None:
-            return name
-    return None
+        done = _run(program, "-a", "-e", f"@load {name}")
+        if done is not None and done.returncode == 0:
+            return Package(name, "")
+        if done is not None and NOT_FOUND not in done.stderr:
+            return Package(None, " / ".join(plain_lines(done.stderr))[:COMPLAINT])
+    return Package(None, "")
 
 
 def ask_zeek(program: Path, *arguments: str) -> str | None:
     """What Zeek prints, run in an empty folder; None where it fails or does not answer."""
+    done = _run(program, *arguments)
+    return None if done is None or done.returncode else done.stdout
+
+
+def _run(program: Path, *arguments: str) -> subprocess.CompletedProcess[str] | None:
     try:
         with tempfile.TemporaryDirectory(prefix="eacf-") as folder:
-            done = subprocess.run(
+            return subprocess.run(
                 [program, *arguments],
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
@@ -104,7 +125,6 @@ def ask_zeek(program: Path, *arguments: str) -> str | None:
             )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout if done.returncode == 0 else None
 
 
 def plain_lines(said: str) -> Iterator[str]:

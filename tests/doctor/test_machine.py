@@ -19,7 +19,14 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "zeek"
 
 
-def write(program: Path, *, version: str = "8.0.10", plugins: str = sensor.ZEROMQ, names: str = "eacf") -> None:
+def write(
+    program: Path,
+    *,
+    version: str = "8.0.10",
+    plugins: str = sensor.ZEROMQ,
+    names: str = "eacf",
+    complaint: str = "fatal error: can't find eacf",
+) -> None:
     program.write_text(
         f"""#!{sys.executable}
 import sys
@@ -28,6 +35,7 @@ if sys.argv[1:] == ["--version"]:
 elif sys.argv[1:] == ["-N"]:
     print("{plugins} - Cluster backend using ZeroMQ (built-in)")
 else:
+    print("{complaint}", file=sys.stderr)
     sys.exit(sys.argv[1:3] != ["-a", "-e"] or sys.argv[3].removeprefix("@load ") not in "{names}".split(","))
 """
     )
@@ -72,6 +80,13 @@ def test_a_zeek_without_the_bus_or_the_package(program: Path) -> None:
     assert (package.state, f"@load {sensor.zeek_scripts()}" in package.remedy) == ("warning", True)
 
 
+def test_a_package_that_does_not_load(program: Path) -> None:
+    write(program, names="", complaint="error in eacf/main.zeek, line 7: \\x1b[2J syntax error")
+    package = list(machine.zeek())[2]
+    assert package.state == "problem"
+    assert "cannot load it: error in eacf/main.zeek, line 7: ?[2J syntax error" in package.seen
+
+
 @pytest.mark.zeek
 def test_a_real_zeek(zeek: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ZEEKPATH", raising=False)
@@ -80,6 +95,13 @@ def test_a_real_zeek(zeek: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("ZEEKPATH", f"{tmp_path}:{zeek_path(zeek)}")
     found = list(machine.zeek())
     assert states(found) == [("zeek program", "ok"), ("zeek backend", "ok"), ("zeek package", "ok")]
+    (tmp_path / "eacf").unlink()
+    (tmp_path / "eacf.zeek").write_text("this is no script")
+    (broken,) = [each for each in machine.zeek() if each.check == "zeek package"]
+    assert (broken.state, "cannot load it" in broken.seen) == ("problem", True)
+    (tmp_path / "eacf.zeek").unlink()
+    (missing,) = [each for each in machine.zeek() if each.check == "zeek package"]
+    assert missing.state == "warning"
 
 
 def zeek_path(zeek: Path) -> str:

@@ -53,6 +53,7 @@ def test_a_healthy_zeek(zeek_report: Make) -> None:
         ({"no_worker": 4, "pending": 0}, ("no label", "warning"), "systemd"),
         ({"shed": 4, "pending": 0}, ("no label", "warning"), "EACF::sample_one_in"),
         ({"refused": 4, "pending": 0}, ("no label", "warning"), "EACF::max_payload"),
+        ({"labelled": 0, "abstained": 1_230}, ("no label", "warning"), "train one"),
         ({"verdicts": {"stranger": 1}}, ("verdicts", "warning"), "who else"),
         ({"verdicts": {"malformed": 1}}, ("verdicts", "warning"), "release"),
         ({"verdicts": {"late": 1}}, ("verdicts", "warning"), "EACF::verdict_timeout"),
@@ -95,8 +96,10 @@ def test_a_worker_in_the_eyes_of_zeek(zeek_report: Make) -> None:
 
     hung = list(sensor.serving(zeek_report(workers=[worker("a", "ready"), worker("b", "hung")]), ["a"]))
     assert [each.state for each in hung] == ["ok", "problem"]
-    assert "worker b owes 9 verdicts" in hung[1].seen
+    assert "set worker b aside" in hung[1].seen
     assert "state T" in hung[1].remedy
+    alone = list(sensor.serving(zeek_report(workers=[worker("b", "hung")]), []))
+    assert [each.state for each in alone] == ["problem"]
     fresh = list(sensor.serving(zeek_report(workers=[worker("a", "greeting")]), ["a"]))
     assert [each.state for each in fresh] == ["problem", "warning"]
     (unseen,) = sensor.serving(zeek_report(workers=[worker("b", "gone")]), ["a"])

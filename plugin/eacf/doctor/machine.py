@@ -75,9 +75,12 @@ def backend(program: Path) -> Finding:
 
 def package(program: Path) -> Finding:
     """Whether that Zeek finds our scripts by name."""
-    name = sensor.package_of(program)
+    name, complaint = sensor.package_of(program)
     if name is not None:
         return ok("zeek package", f"`@load {name}` works; it must also stand in local.zeek")
+    if complaint:
+        remedy = "install the package again (zkg upgrade eacf), of the same release as this eacf"
+        return problem("zeek package", f"Zeek finds the package and cannot load it: {complaint}", remedy)
     try:
         shipped = sensor.zeek_scripts()
     except SettingError as error:

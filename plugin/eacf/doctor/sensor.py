@@ -88,21 +88,24 @@ def serving(report: Report, present: Sequence[str]) -> Iterator[Finding]:
     ready = [worker for worker, state in states.items() if state == "ready"]
     if ready:
         yield ok(check, f"zeek {who} is served by {', '.join(ready)}")
-    elif not present:
-        remedy = "start one: `eacf worker`; until then flows are logged with the reason no_worker"
-        yield problem(check, f"zeek {who} has no worker", remedy)
-    else:
+    elif "hung" in states.values():
+        pass  # told below, with the remedy
+    elif present:
         remedy = "a Zeek that has just started needs a second: ask again; else restart the worker, and compare releases"
         yield problem(check, f"zeek {who} has no worker that is ready, though {', '.join(present)} answered us", remedy)
-    for each in workers:
-        name, state = text(each.get("worker")), states[text(each.get("worker"))]
+    else:
+        remedy = "start one: `eacf worker`; until then flows are logged with the reason no_worker"
+        yield problem(check, f"zeek {who} has no worker", remedy)
+    for worker, state in states.items():
         if state == "hung":
-            seen = f"zeek {who}: worker {name} owes {text(each.get('unanswered'))} verdicts and says nothing"
-            remedy = "it was set aside and is tried again (EACF::worker_retry): if its process is stopped (ps, state T) or spins, end it"
-            yield problem(check, seen, remedy)
+            remedy = (
+                "it is tried again now and then (EACF::worker_retry); if its process is stopped (ps, state T) continue it, if it "
+                "spins end it"
+            )
+            yield problem(check, f"zeek {who} set worker {worker} aside: it owed verdicts and said nothing", remedy)
         elif state == "greeting":
             remedy = "ask again; if it stays so, the worker does not answer `who`: restart it, and compare releases"
-            yield warning(check, f"zeek {who}: worker {name} was found and has not said hello yet", remedy)
+            yield warning(check, f"zeek {who}: worker {worker} was found and has not said hello yet", remedy)
 
 
 def clock(report: Report, asked: float, heard: float) -> Iterator[Finding]:
@@ -190,5 +193,12 @@ def losses(report: Report) -> Iterator[Finding]:
             if found:
                 clean = False
                 yield warning(check, f"zeek {who}: {found:,} {what} {name}", remedy)
+    answered = count(report.get("abstained"))
+    if answered and count(report.get("labelled")) == 0:
+        remedy = (
+            "nothing is broken: the model knows none of this traffic. The shipped one knows the testbed alone; train one on your "
+            "own network's"
+        )
+        yield warning("no label", f"zeek {who}: all {answered:,} answers were `abstained`", remedy)
     if clean:
         yield ok("verdicts", f"zeek {who}: each flow got its verdict in time, and none was wrong")
