@@ -13,6 +13,11 @@ export {
 	## What is wrong with the bus, and the remedy; empty: nothing.
 	global bus_problem: function(): string;
 
+	## Somebody on the bus has subscribed to a topic, or has left it. Runs on every bus of Zeek's ZeroMQ backend, whether that is loaded
+	## before us or after us.
+	global bus_subscription: hook(topic: string);
+	global bus_unsubscription: hook(topic: string);
+
 	## Where a worker hears this bus, and where it speaks to it; for messages.
 	global subscribe_endpoint: function(): string;
 	global publish_endpoint: function(): string;
@@ -78,6 +83,10 @@ redef Cluster::Backend::ZeroMQ::xpub_sndhwm = 0;
 redef Cluster::Backend::ZeroMQ::xsub_rcvhwm = 0;
 redef Cluster::Backend::ZeroMQ::onloop_queue_hwm = 0;
 
+# Zeek ends when we say so, and its clock is the packets', also after the last one.
+redef exit_only_after_terminate = T;
+redef allow_network_time_forward = F;
+
 @endif
 @endif
 @endif
@@ -106,4 +115,17 @@ function bus_problem(): string
 @else
 	return "this Zeek was built without its ZeroMQ cluster backend: no connection will be labelled. Remedy: a Zeek with it (the packages of zeek.org have it)";
 @endif
+	}
+
+# In the backend's own module, where an event may be handled that is declared later, or never.
+module Cluster::Backend::ZeroMQ;
+
+event subscription(topic: string)
+	{
+	hook EACF::bus_subscription(topic);
+	}
+
+event unsubscription(topic: string)
+	{
+	hook EACF::bus_unsubscription(topic);
 	}

@@ -1,10 +1,9 @@
 ##! A capture (``zeek -r``): packets wait for a worker before the first and while too many flows are unanswered, every flow gets
 ##! its verdict and every line is written, and Zeek ends by itself.
 ##!
-##! A capture's clock is its packets', and it stands still while they wait. What is to happen after some real time then
-##! is told by a ``sleep`` that the input framework runs.
+##! A capture's clock is its packets', and it stands still while they wait. What is to happen after some real time is looked for
+##! each time that a subscription of our own has gone round the bus, about once in a millisecond, and only while something is waited for.
 
-@load base/frameworks/input
 @load ./dispatch
 
 module EACF;
@@ -16,28 +15,27 @@ const go_on_flows = 256;
 # Why packets wait; empty: they do not.
 global waits_for = "";
 global capture_is_over = F;
-global alarms = 0;
-
 # Flows in the making, oldest first, to send them when the capture is over.
 global in_the_making: table[string] of connection = {} &ordered;
 
-type AlarmLine: record {
-	line: string;
-};
+# The subscription that goes round, and when what is overdue was last looked for. Wall clock.
+global round_topic = "";
+global rounds = 0;
+global last_look: time = double_to_time(0.0);
 
-global alarm: event(description: Input::EventDescription, tpe: Input::Event, rec: AlarmLine);
+# When waiting for a worker is over.
+global give_up_at: time = double_to_time(0.0);
 
-event alarm(description: Input::EventDescription, tpe: Input::Event, rec: AlarmLine)
+function is_waiting(): bool
 	{
+	return waits_for != "" || ( capture_is_over && |pending| > 0 );
 	}
 
-# Raises InputRaw::process_finished after so many seconds of real time.
-function set_alarm(seconds: interval)
+function go_round()
 	{
-	++alarms;
-	Input::add_event(Input::EventDescription($source=fmt("sleep %f |", interval_to_double(seconds)),
-	                 $name=fmt("eacf-alarm-%d", alarms), $reader=Input::READER_RAW, $mode=Input::STREAM,
-	                 $fields=AlarmLine, $ev=EACF::alarm));
+	++rounds;
+	round_topic = fmt("eacf.round.%d.", rounds);
+	Cluster::subscribe(round_topic);
 	}
 
 function wait(what: string)
@@ -46,6 +44,8 @@ function wait(what: string)
 		return;
 	waits_for = what;
 	suspend_processing();
+	if ( round_topic == "" )
+		go_round();
 	}
 
 function go_on()
@@ -71,10 +71,7 @@ function let_go(c: connection, f: Flow)
 function wait_for_room()
 	{
 	if ( capture && ! capture_is_over && |pending| >= room_flows )
-		{
 		wait("room");
-		set_alarm(1sec);
-		}
 	}
 
 function go_on_if_room()
@@ -95,21 +92,29 @@ event worker_up(worker: string, model: string)
 		go_on();
 	}
 
-event InputRaw::process_finished(name: string, source: string, exit_code: count, signal_exit: bool)
+hook bus_subscription(topic: string)
 	{
-	if ( name != /eacf-alarm-.*/ )
+	if ( round_topic == "" || topic != round_topic )
 		return;
-	Input::remove(name);
+	Cluster::unsubscribe(topic);
+	round_topic = "";
+	local now = current_time();
 	if ( waits_for == "a worker" )
 		{
-		Reporter::warning(fmt("eacf: no worker came within %s (EACF::capture_wait); going on without labels. Remedy: eacf worker --subscribe-endpoint %s --publish-endpoint %s",
-		                      capture_wait, subscribe_endpoint(), publish_endpoint()));
-		go_on();
-		return;
+		if ( capture_wait > 0sec && now >= give_up_at )
+			{
+			Reporter::warning(fmt("eacf: no worker came within %s (EACF::capture_wait); going on without labels. Remedy: eacf worker --subscribe-endpoint %s --publish-endpoint %s",
+			                      capture_wait, subscribe_endpoint(), publish_endpoint()));
+			go_on();
+			}
 		}
-	look_after();
-	if ( waits_for == "room" || ( capture_is_over && |pending| > 0 ) )
-		set_alarm(0.5sec);
+	else if ( now - last_look > look_interval )
+		{
+		last_look = now;
+		look_after();
+		}
+	if ( is_waiting() )
+		go_round();
 	}
 
 # What is open goes out now: what Zeek ends by itself when it terminates would be too late to be answered.
@@ -125,16 +130,16 @@ event Pcap::file_done(path: string)
 			complete(d, d$eacf);
 	send_gathered();
 	capture_is_over = T;
-	if ( |pending| > 0 )
-		set_alarm(0.5sec);
+	last_look = current_time();
 	end_if_over();
+	if ( is_waiting() && round_topic == "" )
+		go_round();
 	}
 
 event zeek_init() &priority=-10
 	{
 	if ( ! capture || ! active )
 		return;
+	give_up_at = current_time() + capture_wait;
 	wait("a worker");
-	if ( capture_wait > 0sec )
-		set_alarm(capture_wait);
 	}

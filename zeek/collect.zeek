@@ -43,14 +43,21 @@ global records_wanted = 0;
 # Records-only samples in the making; while there is one the TLS analyzer's events are listened to.
 global held_records_only = 0;
 
+# Chosen by a hash, as in eacf.collector.selection: FNV-1a, its upper half folded into the lower, whose bits alone would follow
+# those of addresses and ports that count up together.
+function is_chosen(id: conn_id): bool
+	{
+	local hash = fnv1a32(fmt("%s %d %s %d", id$orig_h, port_to_count(id$orig_p), id$resp_h, port_to_count(id$resp_p)));
+	return ( hash ^ ( hash >> 16 ) ) % sample_one_in == 0;
+	}
+
 function is_wanted(c: connection): bool
 	{
 	if ( |ignore_ports| > 0 && c$id$resp_p in ignore_ports )
 		return F;
 	if ( |ignore_subnets| > 0 && ( c$id$orig_h in ignore_subnets || c$id$resp_h in ignore_subnets ) )
 		return F;
-	if ( sample_one_in > 1
-	     && fnv1a32(fmt("%s %d %s %d", c$id$orig_h, port_to_count(c$id$orig_p), c$id$resp_h, port_to_count(c$id$resp_p))) % sample_one_in != 0 )
+	if ( sample_one_in > 1 && ! is_chosen(c$id) )
 		return F;
 	return hook collect_policy(c);
 	}
@@ -142,7 +149,7 @@ event ssl_encrypted_data(c: connection, is_client: bool, record_version: count, 
 	local f: Flow;
 	if ( c?$eacf )
 		f = c$eacf;
-	else if ( stream_wanted )
+	else if ( stream_wanted || get_port_transport_proto(c$id$resp_p) != tcp )
 		return;
 	else
 		f = begin_records(c);
@@ -161,7 +168,7 @@ event ssl_established(c: connection) &priority=-4 &group="eacf-records"
 		return;
 	if ( ! c?$eacf )
 		{
-		if ( stream_wanted )
+		if ( stream_wanted || get_port_transport_proto(c$id$resp_p) != tcp )
 			return;
 		begin_records(c);
 		}

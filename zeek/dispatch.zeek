@@ -26,6 +26,9 @@ global wait_for_room: function();
 global go_on_if_room: function();
 global end_if_over: function();
 
+# How often what is overdue is looked for.
+const look_interval = 250msec;
+
 # One message of samples, until every flow in it is settled.
 type Sent: record {
 	worker: Worker;

@@ -13,9 +13,6 @@
 
 module EACF;
 
-# How often what is overdue is looked for; real time, as long as there are packets.
-const look_interval = 250msec;
-
 # How long a settled flow is remembered, to tell what a verdict is that comes after it.
 const remember_interval = 30sec;
 

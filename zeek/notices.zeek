@@ -52,6 +52,9 @@ export {
 
 	## A notice of the same kind about the same thing is not said again for so long.
 	option notice_suppression: interval = 1hr;
+
+	## There may have been no worker for :zeek:see:`EACF::no_worker_grace`. Raised by the package itself.
+	global no_worker_for_long: event();
 }
 
 # An hour of silence begins with the first flow for each pair of client and label, or client and server name.
@@ -71,8 +74,6 @@ event classified(info: EACF::Info, is_open: bool)
 		        $sub=fmt("confidence %.3f, model %s", info$confidence, info$model), $uid=info$uid, $id=info$id,
 		        $identifier=cat(info$id$orig_h, info$server_name, info$label), $suppress_for=notice_suppression]);
 	}
-
-global no_worker_for_long: event();
 
 event no_worker_for_long()
 	{

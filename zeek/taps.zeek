@@ -29,10 +29,13 @@ global taps: table[string] of Tap = {};
 const tap_prefix = "eacf.tap.";
 const tap_topic = /eacf\.tap\.[0-9a-f]{12}/;
 
+# Whatever a tap says, no more is on its way to it; it would fill Zeek's own socket.
+const max_tap_window = 1000;
+
 # Said so often in a row, what has not arrived never will.
 const lost_after = 5;
 
-event Cluster::Backend::ZeroMQ::subscription(topic: string)
+hook bus_subscription(topic: string)
 	{
 	if ( ! active || topic != tap_topic )
 		return;
@@ -46,7 +49,7 @@ event Cluster::Backend::ZeroMQ::subscription(topic: string)
 	Cluster::publish(topic, EACF::tap_who, my_topic);
 	}
 
-event Cluster::Backend::ZeroMQ::unsubscription(topic: string)
+hook bus_unsubscription(topic: string)
 	{
 	if ( topic != tap_topic )
 		return;
@@ -63,6 +66,8 @@ event tap_ready(tap: string, n: Needs, share: double, received: count, window: c
 	{
 	if ( ! active || tap !in taps || ! ( share > 0.0 && share <= 1.0 ) )
 		return;
+	if ( window > max_tap_window )
+		window = max_tap_window;
 	local t = taps[tap];
 	t$heard = current_time();
 	t$share = share;
@@ -109,15 +114,19 @@ function send_to_taps(samples: vector of Sample)
 			{
 			chosen = vector();
 			for ( _, s in samples )
-				if ( fnv1a32(s$uid) % 1000000 < t$share * 1000000.0 )
+				if ( fnv1a32(s$uid) < t$share * 4294967296.0 )
 					chosen += s;
 			}
 		if ( |chosen| == 0 )
 			next;
-		if ( t$sent - t$received + |chosen| > t$window )
+		# The first of them, as many as there is room for.
+		local room = t$window > t$sent - t$received ? t$window - ( t$sent - t$received ) : 0;
+		if ( room < |chosen| )
 			{
-			t$skipped += |chosen|;
-			next;
+			t$skipped += |chosen| - room;
+			if ( room == 0 )
+				next;
+			chosen = chosen[:room];
 			}
 		t$sent += |chosen|;
 		Cluster::publish(t$topic, EACF::flows, my_topic, chosen);

@@ -167,7 +167,7 @@ function heard(id: string)
 	}
 
 # Worker subscriptions, also those that were there before us.
-event Cluster::Backend::ZeroMQ::subscription(topic: string)
+hook bus_subscription(topic: string)
 	{
 	if ( ! active || ! starts_with(topic, flow_prefix) )
 		return;
@@ -189,7 +189,7 @@ event Cluster::Backend::ZeroMQ::subscription(topic: string)
 	ask(workers[id]);
 	}
 
-event Cluster::Backend::ZeroMQ::unsubscription(topic: string)
+hook bus_unsubscription(topic: string)
 	{
 	if ( topic != worker_topic )
 		return;
