@@ -102,14 +102,25 @@ def make_capture(tmp_path: Path) -> MakeCapture:
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle on 64 bytes of payload that takes every flow for "web", whatever is in it."""
+    return write_bundle(tmp_path_factory.mktemp("bundle") / "tiny.eacf", 64)
+
+
+@pytest.fixture(scope="session")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same on 2,000 bytes, which take several chunks of the captures here."""
+    return write_bundle(tmp_path_factory.mktemp("bundle") / "wide.eacf", 2000)
+
+
+def write_bundle(path: Path, size: int) -> Path:
+    """A bundle on so many bytes of payload that takes every flow for "web"."""
     import numpy as np
     import tensorflow as tf
 
-    network = tf.keras.Sequential([tf.keras.layers.Input((64,)), tf.keras.layers.Dense(2)])
-    network.layers[0].set_weights([np.zeros((64, 2)), np.array([4.0, -4.0])])
+    network = tf.keras.Sequential([tf.keras.layers.Input((size,)), tf.keras.layers.Dense(2)])
+    network.layers[0].set_weights([np.zeros((size, 2)), np.array([4.0, -4.0])])
     converter = tf.lite.TFLiteConverter.from_keras_model(network)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([np.full((1, 64), byte, np.float32)] for byte in range(256))
+    converter.representative_dataset = lambda: ([np.full((1, size), byte, np.float32)] for byte in range(256))
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type, converter.inference_output_type = tf.uint8, tf.int8
     with warnings.catch_warnings():
@@ -118,12 +129,12 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     interpreter = choose().interpreter(model_content=model)
     ends = {"input": interpreter.get_input_details()[0], "output": interpreter.get_output_details()[0]}
     manifest = {
-        "name": "tiny",
+        "name": path.stem,
         "version": "1",
         "created": "2025-01-31T12:00:00Z",
         "labels": ["web", "chat"],
         "background": False,
-        "features": PayloadOnly(64).spec(),
+        "features": PayloadOnly(size).spec(),
         "label_map": {"*.example.com": "web", "*.example.net": "chat"},
         "calibration": {"temperature": 1.0},
         "thresholds": {"web": 0.5, "chat": 0.5},
@@ -135,6 +146,5 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "figures": {},
         "libraries": {"tensorflow": tf.__version__},
     }
-    path = tmp_path_factory.mktemp("bundle") / "tiny.eacf"
     bundle.write(path, manifest, model)
     return path

@@ -75,11 +75,11 @@ def test_the_same_verdicts_as_our_own_collector(make_capture: MakeCapture, tiny:
         {"selection": Selection(ignore_ports=frozenset({443}))},
     ],
 )
-def test_options_mean_the_same(options: dict[str, object], make_capture: MakeCapture) -> None:
+def test_options_mean_the_same(options: dict[str, object], make_capture: MakeCapture, wide: Path) -> None:
     capture = make_capture(30)
-    plain, chosen = replay(capture), replay(capture, **options)  # type: ignore[arg-type]
+    plain, chosen = replay(capture, bundle=wide), replay(capture, bundle=wide, **options)  # type: ignore[arg-type]
     assert Counter(map(told, plain.infos)) != Counter(map(told, chosen.infos))
-    assert differences([capture], **options) == (Counter(), Counter())
+    assert differences([capture], bundle=wide, **options) == (Counter(), Counter())
 
 
 @pytest.mark.zeek
@@ -190,10 +190,27 @@ def test_a_worker_or_a_zeek_that_is_killed_ends_it_with_1(make_capture: MakeCapt
     assert b"eacf: standard input: zeek was ended by SIGKILL" in process.communicate()[1]
 
 
+def captures_of(folder: Path) -> list[Path]:
+    return sorted(each for each in folder.rglob("*") if each.is_file() and each.suffix != ".csv")
+
+
 @pytest.mark.zeek
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["apps"])
-def test_real_captures_get_the_same_verdicts_both_ways(part: str, shared: Path) -> None:
-    files = (shared / "pcaps" / part).rglob("*")
-    captures = sorted(each for each in files if each.is_file() and each.suffix != ".csv")
-    assert differences(captures) == (Counter(), Counter())
+@pytest.mark.timeout(900)
+def test_real_captures_get_the_same_verdicts_both_ways(shared: Path) -> None:
+    assert differences(captures_of(shared / "pcaps" / "apps")) == (Counter(), Counter())
+
+
+@pytest.mark.zeek
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_odd_captures_differ_where_it_is_known_why(shared: Path) -> None:
+    captures = captures_of(shared / "pcaps" / "odd")[::4]  # each takes Zeek half a second; docs/collector.md has all
+    ours, zeeks = replay(captures), replay_with_zeek(captures)
+    by_us, by_zeek = (Counter(map(told, result.infos)) for result in (ours, zeeks))
+    given_up = [message.split(": zeek ended")[0] for message in zeeks.unreadable]
+    known = Counter(told(info) for name in given_up for info in replay(name).infos)
+    assert by_zeek.total() > 150
+    assert not (by_us - by_zeek) - known
+    # TLS inside FTP commands, in globus-url-copy.pcap: our collector does not follow it.
+    assert {info.resp_p for info in zeeks.infos if told(info) in by_zeek - by_us} <= {2811}
