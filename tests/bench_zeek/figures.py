@@ -15,6 +15,7 @@ BOUNDS: dict[str, tuple[str, float]] = {
     "samples.identical_share": ("==", 1),
     "faults.accounts_open": ("==", 0),
     "memory_ratio": ("<=", 1.05),
+    "memory_half_open_ratio": ("<=", 1.05),
 }
 HOLDS: dict[str, Callable[[float, float], bool]] = {"<=": float.__le__, "<": float.__lt__, "==": float.__eq__}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -13,7 +14,7 @@ import service
 from figures import Figures
 from machine import HERE, Machine, VoidError, say
 
-MOST_PAIRS = 3
+MOST_TURNS = 2
 """Memory hardly differs from run to run."""
 SCRIPT = HERE / "memory.zeek"
 RESIDENT = re.compile(r"VmRSS:\s+(\d+) kB")
@@ -24,26 +25,29 @@ Memory = tuple[float, float]
 
 def measure(machine: Machine, figures: Figures) -> None:
     """Figures ``memory_*``: names without a model are of records only."""
-    with machine.folder() as folder:
-        for name, make in (("", crowd.short), ("half_open_", crowd.half_open)):
-            made = folder / "crowd.pcap"
-            say("making a capture of very many connections ...")
-            make(made)
-            for model, bundle in (("", bundles.records()), ("payload_", bundles.payload(machine.work))):
-                beside(machine, figures, f"memory_{name}{model}", made, bundle)
+    models = {"": bundles.records(), "payload_": bundles.payload(machine.work)}
+    for name, make in (("", crowd.short), ("half_open_", crowd.half_open)):
+        with figures.of(f"memory_{name}ratio"), machine.folder() as folder:
+            make(folder / "crowd.pcap")
+            turns = [in_turn(machine, folder / "crowd.pcap", models) for _ in range(min(machine.pairs, MOST_TURNS))]
+            say(f"  (after, at most) in MB: {turns}")
+            for place, kind in enumerate(("", "peak_")):
+                figures.values |= told(f"memory_{name}{{}}{kind}", turns, place)
 
 
-def beside(machine: Machine, figures: Figures, name: str, what: Path, bundle: Path) -> None:
-    """Figures ``<name>ratio`` and its like, medians of pairs in turn."""
-    with figures.of(f"{name}ratio"):
-        pairs = [(bare(machine, what), loaded(machine, what, bundle)) for _ in range(min(machine.pairs, MOST_PAIRS))]
-        say(f"  (after, at most) in MB, bare and loaded: {pairs}")
-        for place, kind in enumerate(("", "peak_")):
-            figures.values |= {
-                f"{name}{kind}ratio": median(each[place] / alone[place] for alone, each in pairs),
-                f"{name}{kind}bare_mb": median(alone[place] for alone, _ in pairs),
-                f"{name}{kind}mb": median(each[place] for _, each in pairs),
-            }
+def in_turn(machine: Machine, what: Path, models: Mapping[str, Path]) -> dict[str, Memory]:
+    """Of Zeek as it comes, and with the package and each model."""
+    return {"bare_": bare(machine, what)} | {name: loaded(machine, what, bundle) for name, bundle in models.items()}
+
+
+def told(pattern: str, turns: Sequence[Mapping[str, Memory]], place: int) -> dict[str, float]:
+    """Medians, under the pattern's name for each model."""
+    made: dict[str, float] = {}
+    for name in turns[0]:
+        made[pattern.format(name) + "mb"] = median(turn[name][place] for turn in turns)
+        if name != "bare_":
+            made[pattern.format(name) + "ratio"] = median(turn[name][place] / turn["bare_"][place] for turn in turns)
+    return made
 
 
 def bare(machine: Machine, what: Path) -> Memory:
