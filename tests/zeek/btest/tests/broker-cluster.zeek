@@ -2,8 +2,9 @@
 #
 # @TEST-EXEC: gunzip -c $DEMO > demo.pcap
 # @TEST-EXEC: CLUSTER_NODE=worker-1 zeek -C -r demo.pcap %INPUT > out 2>&1
-# @TEST-EXEC: grep -q 'runs on the cluster backend BROKER, and eacf speaks ZeroMQ alone' out reporter.log
+# @TEST-EXEC: cat out reporter*.log | grep -q 'runs on the cluster backend BROKER, and eacf speaks ZeroMQ alone.*Remedy'
 # @TEST-EXEC: btest-diff backend
+# @TEST-EXEC: cat conn*.log | grep -q '	ssl	'
 # @TEST-EXEC: test ! -e eacf.log
 
 @TEST-START-FILE cluster-layout.zeek
@@ -15,7 +16,6 @@ redef Cluster::nodes = {
 
 redef Log::enable_remote_logging = F;
 redef Log::enable_local_logging = T;
-redef exit_only_after_terminate = F;
 
 @load eacf
 
@@ -26,4 +26,10 @@ event zeek_init()
 	local f = open("backend");
 	print f, Cluster::backend, active;
 	close(f);
+	}
+
+# A node of a cluster runs for ever, also on a capture.
+event Pcap::file_done(path: string)
+	{
+	terminate();
 	}
