@@ -6,15 +6,17 @@
 
 @load eacf
 
-redef EACF::watched_labels = { "bulk-upload" };
+module EACF;
+
+redef watched_labels = { "bulk-upload" };
 
 global finish: event();
 
 function said(server_name: string, sni_label: string, label: string, confidence: double)
 	{
 	local id = conn_id($orig_h=192.0.2.1, $orig_p=40000/tcp, $resp_h=198.51.100.1, $resp_p=443/tcp);
-	event EACF::classified(EACF::Info($ts=network_time(), $uid="C1", $id=id, $server_name=server_name, $sni_label=sni_label,
-	                       $label=label, $confidence=confidence, $model="000000000000", $payload_bytes=0, $chunks=0, $records=8), T);
+	hook labelled(Info($ts=network_time(), $uid="C1", $id=id, $server_name=server_name, $sni_label=sni_label,
+	              $label=label, $confidence=confidence, $model="000000000000", $payload_bytes=0, $chunks=0, $records=8));
 	}
 
 event zeek_init()
@@ -25,10 +27,10 @@ event zeek_init()
 	said("www.chat.example", "chat", "video", 0.6);
 	said("cloudflare-ech.com", "chat", "video", 0.99);
 	said("files.bulk-upload.example", "bulk-upload", "bulk-upload", 0.8);
-	event EACF::worker_down("000000000000", T);
-	event EACF::model_changed("000000000000", "111111111111", "222222222222");
-	event EACF::flows_shed(17);
-	schedule 0.2sec { EACF::no_worker_for_long() };
+	event worker_down("000000000000", T);
+	event model_changed("000000000000", "111111111111", "222222222222");
+	event flows_shed(17);
+	schedule 0.2sec { no_worker_for_long() };
 	schedule 0.5sec { finish() };
 	}
 
