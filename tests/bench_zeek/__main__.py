@@ -43,12 +43,12 @@ def main() -> int:
         return 2
     options.work.mkdir(parents=True, exist_ok=True)
     machine = Machine(zeek, options.package.resolve(), options.work.resolve(), options.pairs)
-    figures = Figures()
+    facts, figures = machine.facts(), Figures()
     for part in PARTS:
         if options.only is None or part.__name__ in options.only:
             say(f"part {part.__name__}")
             part.measure(machine, figures)
-    document = {"machine": machine.facts(), "figures": figures.values, "void": figures.void}
+    document = {"machine": facts, "figures": figures.values, "void": figures.void}
     options.out.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
     for line in figures.lines():
         print(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,7 +34,7 @@ class Figures:
         say(f"measuring {name} ...")
         try:
             yield
-        except VoidError as error:
+        except (VoidError, OSError, subprocess.SubprocessError) as error:
             self.void[name] = str(error)
 
     def lines(self) -> Iterator[str]:

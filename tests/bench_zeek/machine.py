@@ -46,10 +46,11 @@ class Machine:
         return os.sched_getaffinity(0) - {self.zeek_core} or {self.zeek_core}
 
     def facts(self) -> dict[str, object]:
-        """What the figures were measured on."""
+        """What the figures are measured on; `load_average` before anything of ours runs tells who else was there."""
         said = subprocess.run([self.zeek, "--version"], check=True, capture_output=True, text=True).stdout
         return {
             "cores": os.cpu_count(),
+            "load_average": os.getloadavg()[0],
             "machine": platform.machine(),
             "pairs": self.pairs,
             "python": platform.python_version(),
