@@ -39,6 +39,12 @@ def faults() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def pretender() -> ModuleType:
+    """Workers whose needs and answers a test chooses."""
+    return module_at(HERE / "pretender.py")
+
+
+@pytest.fixture(scope="session")
 def load(faults: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A capture of 1,600 connections over eight seconds."""
     return Path(faults.make_capture(tmp_path_factory.mktemp("load") / "load.pcap", connections=1600, seconds=8))

@@ -73,7 +73,9 @@ class Outcome:
     @property
     def outcomes(self) -> Counter[str]:
         """Lines of eacf.log by what came of the flow."""
-        return Counter("labelled" if "label" in line else COUNTED.get(str(line.get("reason")), "?") for line in self.lines)
+        return Counter(
+            "labelled" if "label" in line else COUNTED.get(str(line.get("reason")), "?") for line in self.lines
+        )
 
     @property
     def closes(self) -> bool:
@@ -81,7 +83,9 @@ class Outcome:
         account = self.account
         if not account or account["pending"] or account["collected"] != sum(account[each] for each in OUTCOMES):
             return False
-        return all(account[each] == self.outcomes[each] for each in OUTCOMES) and account["collected"] == len(self.lines)
+        return all(account[each] == self.outcomes[each] for each in OUTCOMES) and account["collected"] == len(
+            self.lines
+        )
 
     def log(self, name: str) -> list[dict[str, Any]]:
         """The lines of another log; none where there is no such log."""
@@ -154,7 +158,9 @@ class Site:
             found: list[bytes] = []
 
             def look() -> bool:
-                found.extend(topic for added, topic in peer.subscriptions() if added and topic.startswith(b"eacf.verdict."))
+                found.extend(
+                    topic for added, topic in peer.subscriptions() if added and topic.startswith(b"eacf.verdict.")
+                )
                 return bool(found)
 
             self.wait_for(look)
@@ -275,11 +281,15 @@ def tap_hangs(folder: Path, capture: Path) -> Outcome:
 def sockets_filled(folder: Path, capture: Path) -> Outcome:
     """A stranger floods the topic of verdicts, faster than Zeek reads, while the worker answers."""
     with Site(folder) as site:
-        site.start_zeek(capture, "Cluster::Backend::ZeroMQ::onloop_queue_hwm=50", "Cluster::Backend::ZeroMQ::xsub_rcvhwm=10")
+        site.start_zeek(
+            capture, "Cluster::Backend::ZeroMQ::onloop_queue_hwm=50", "Cluster::Backend::ZeroMQ::xsub_rcvhwm=10"
+        )
         site.start_worker()
         site.wait_for_flows(100)
         with site.peer() as (peer, topic):
-            strange = [Verdict(uid=f"Cstrange{number}", label="x", confidence=1.0, model="0" * 12) for number in range(256)]
+            strange = [
+                Verdict(uid=f"Cstrange{number}", label="x", confidence=1.0, model="0" * 12) for number in range(256)
+            ]
             body = encode_verdicts("0" * 12, strange)
             until = time.monotonic() + 3
             while time.monotonic() < until:
@@ -327,15 +337,15 @@ def cluster_worker_dies(folder: Path, capture: Path) -> Outcome:
         chosen.close()
         (folder / "cluster-layout.zeek").write_text(LAYOUT.format(port=port))
         (folder / "site.zeek").write_text(SITE.format(endpoints=site.endpoints))
-        zeekpath = subprocess.run(["zeek-config", "--zeekpath"], capture_output=True, text=True, check=True).stdout.strip()
+        zeekpath = subprocess.run(
+            ["zeek-config", "--zeekpath"], capture_output=True, text=True, check=True
+        ).stdout.strip()
         nodes = {}
         for node in ("manager", "logger-1", "worker-1", "worker-2"):
             (folder / node).mkdir()
             source = ["-C", "-r", str(capture), "--pseudo-realtime=1.0"] if node.startswith("worker") else []
             command = ["zeek", *source, str(folder / "site.zeek"), str(zeek_scripts()), "tcp_close_delay=300msec"]
-            nodes[node] = site.start(
-                command, node, folder / node, CLUSTER_NODE=node, ZEEKPATH=f"{folder}:{zeekpath}"
-            )
+            nodes[node] = site.start(command, node, folder / node, CLUSTER_NODE=node, ZEEKPATH=f"{folder}:{zeekpath}")
             if node == "manager":
                 site.start_worker()
         log = folder / "worker-1" / "eacf.log"

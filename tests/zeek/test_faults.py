@@ -40,7 +40,9 @@ def test_a_worker_is_stopped_for_half_a_minute(faults: ModuleType, tmp_path: Pat
     assert [each for each in outcome.log("notice") if each["note"] == "EACF::Worker_Hung"]
 
 
-def test_a_worker_gets_a_bundle_with_other_needs(faults: ModuleType, load: Path, payload_bundle: Path, tmp_path: Path) -> None:
+def test_a_worker_gets_a_bundle_with_other_needs(
+    faults: ModuleType, load: Path, payload_bundle: Path, tmp_path: Path
+) -> None:
     outcome = faults.worker_replaced(tmp_path, load, payload_bundle)
     well(outcome)
     models = {line["model"] for line in outcome.lines if "model" in line}
@@ -63,7 +65,9 @@ def test_a_second_worker_joins_and_the_first_leaves(faults: ModuleType, load: Pa
 def test_a_tap_that_hangs_costs_nothing(faults: ModuleType, load: Path, tmp_path: Path) -> None:
     outcome = faults.tap_hangs(tmp_path, load)
     well(outcome)
-    assert outcome.outcomes["labelled"] + outcome.outcomes["abstained"] + outcome.outcomes["no_worker"] == len(outcome.lines)
+    assert outcome.outcomes["labelled"] + outcome.outcomes["abstained"] + outcome.outcomes["no_worker"] == len(
+        outcome.lines
+    )
 
 
 def test_a_flood_fills_the_sockets(faults: ModuleType, load: Path, tmp_path: Path) -> None:
