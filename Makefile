@@ -1,10 +1,10 @@
-# One way in: `make demo`, `make test`, `make check`, `make bundles`, `make bench`. Each makes the environment it needs.
+# One way in: `make demo`, `make test`, `make check`, `make bundles`, `make docs`, `make bench`. Each makes the environment it needs.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := trainer/demo/demo.pcap.gz
 
-.PHONY: demo test check bundles bench bench-zeek clean
+.PHONY: demo test check bundles docs bench bench-zeek clean
 .DEFAULT_GOAL := test
 
 $(BIN)/python:
@@ -50,6 +50,10 @@ check: $(VENV)/.dev
 # From made-up captures to both trained bundles; the small one is what eacf ships.
 bundles: $(VENV)/.test
 	$(BIN)/python -m eacf_trainer bundles
+
+# The page of Zeek's settings, from the comments in its scripts.
+docs:
+	$(PYTHON) packaging/zeek_settings.py
 
 bench: $(VENV)/.bench
 	$(BIN)/python tests/bench --out bench.json

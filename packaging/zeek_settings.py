@@ -1,6 +1,7 @@
 """`python packaging/zeek_settings.py`: docs/zeek-settings.md, made from the comments in zeek/options.zeek and zeek/notices.zeek.
 
-The text of a setting is the ``##`` lines above it, its value what stands in the script. A test holds the page to the scripts.
+The text of a setting is the ``##`` lines above it, its value what stands in the script. Tests hold the page to the scripts, and
+see that each setting has a text.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ HEAD = """\
 
 Made from the comments in `zeek/options.zeek` and `zeek/notices.zeek` by `make docs`.
 
-All are in the module `EACF`. An *option* can be changed while Zeek runs, by the configuration framework (`redef Config::config_files += { "/etc/eacf.dat" };` and a line
-`EACF::sample_one_in 4` in that file); a *redef* is fixed when Zeek starts (`redef EACF::capture_wait = 10sec;` in `local.zeek`, or `EACF::capture_wait=10sec` on the
-command line), which works for options too.
+All are in the module `EACF`. An *option* can be changed while Zeek runs, by the configuration framework
+(`redef Config::config_files += { "/etc/eacf.dat" };` and a line `EACF::sample_one_in 4` in that file); a *redef* is fixed when Zeek starts
+(`redef EACF::capture_wait = 10sec;` in `local.zeek`, or `EACF::capture_wait=10sec` on the command line), which works for options too.
 """
 
 
@@ -55,7 +56,7 @@ def page() -> str:
     for name in SCRIPTS:
         rows = list(settings((ROOT / "zeek" / name).read_text()))
         parts.append(f"\n## {name}\n\n| setting | | default | what it is |\n|---|---|---|---|\n")
-        parts += [f"| `{each.name}` | {each.kind} | `{each.default}` | {plain(each.text) or 'see above'} |\n" for each in rows]
+        parts += [f"| `{each.name}` | {each.kind} | `{each.default}` | {plain(each.text)} |\n" for each in rows]
     return "".join(parts)
 
 
