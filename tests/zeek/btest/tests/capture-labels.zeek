@@ -1,5 +1,6 @@
 # @TEST-DOC: A capture: each flow has its line in eacf.log, in the form that eacf replay writes, and a verdict.
 #
+# @TEST-REQUIRES: command -v eacf
 # @TEST-EXEC: gunzip -c $DEMO > demo.pcap
 # @TEST-EXEC: with-worker zeek -C -r demo.pcap eacf
 # @TEST-EXEC: zeek-cut ts id.orig_h id.orig_p id.resp_h id.resp_p server_name payload_bytes chunks records < eacf.log > flows

@@ -1,5 +1,6 @@
 # @TEST-DOC: Two runs over a capture write the same lines in the same order, but for uids, worker ids and latencies.
 #
+# @TEST-REQUIRES: command -v eacf
 # @TEST-EXEC: gunzip -c $DEMO > demo.pcap
 # @TEST-EXEC: mkdir one two
 # @TEST-EXEC: cd one && with-worker zeek -C -r ../demo.pcap eacf
