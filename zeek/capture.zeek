@@ -2,15 +2,20 @@
 ##! its verdict and every line is written, and Zeek ends by itself.
 ##!
 ##! A capture's clock is its packets', and it stands still while they wait. What is to happen after some real time is looked for
-##! each time that a subscription of our own has gone round the bus, about once in a millisecond, and only while something is waited for.
+##! each time that a subscription of our own has gone round the bus, and only while something is waited for. A round takes a millisecond and
+##! some CPU time, so after the first few there is a pause before each, in which this process sleeps.
 
 @load ./dispatch
 
 module EACF;
 
-# Flows sent and not answered, from which on packets wait, and with which they go on.
-const room_flows = 512;
-const go_on_flows = 256;
+# Flows sent and not answered, from which on packets wait, and with which they go on. A worker's queue takes 4,096 by default.
+const room_flows = 2048;
+const go_on_flows = 1024;
+
+# Rounds without a pause before them, and the pause before the others. Verdicts that come meanwhile are handled after it.
+const quick_rounds = 5;
+const pause = 20msec;
 
 # Why packets wait; empty: they do not.
 global waits_for = "";
@@ -21,6 +26,7 @@ global in_the_making: table[string] of connection = {} &ordered;
 # The subscription that goes round, and when what is overdue was last looked for. Wall clock.
 global round_topic = "";
 global rounds = 0;
+global rounds_now = 0;
 global last_look: time = double_to_time(0.0);
 
 # When waiting for a worker is over.
@@ -34,8 +40,18 @@ function is_waiting(): bool
 function go_round()
 	{
 	++rounds;
+	++rounds_now;
+	if ( rounds_now > quick_rounds )
+		sleep(pause);
 	round_topic = fmt("eacf.round.%d.", rounds);
 	Cluster::subscribe(round_topic);
+	}
+
+function begin_rounds()
+	{
+	rounds_now = 0;
+	if ( round_topic == "" )
+		go_round();
 	}
 
 function wait(what: string)
@@ -44,8 +60,7 @@ function wait(what: string)
 		return;
 	waits_for = what;
 	suspend_processing();
-	if ( round_topic == "" )
-		go_round();
+	begin_rounds();
 	}
 
 function go_on()
@@ -56,16 +71,14 @@ function go_on()
 	continue_processing();
 	}
 
-function hold(c: connection, f: Flow)
+function hold(c: connection)
 	{
-	if ( capture )
-		in_the_making[c$uid] = c;
+	in_the_making[c$uid] = c;
 	}
 
-function let_go(c: connection, f: Flow)
+function let_go(c: connection)
 	{
-	if ( capture )
-		delete in_the_making[c$uid];
+	delete in_the_making[c$uid];
 	}
 
 function wait_for_room()
@@ -132,8 +145,8 @@ event Pcap::file_done(path: string)
 	capture_is_over = T;
 	last_look = current_time();
 	end_if_over();
-	if ( is_waiting() && round_topic == "" )
-		go_round();
+	if ( is_waiting() )
+		begin_rounds();
 	}
 
 event zeek_init() &priority=-10

@@ -6,7 +6,6 @@
 ##! whatever looks like a ClientHello; it is detached when the sample is complete.
 
 @load base/frameworks/signatures
-@load base/protocols/conn/removal-hooks
 @load ./account
 @load-sigs ./dpd.sig
 
@@ -32,9 +31,8 @@ const max_chunks = 8192;
 # Declared here, defined beside what it works on.
 global complete: function(c: connection, f: Flow);
 global shed_at_once: function(c: connection, f: Flow);
-global hold: function(c: connection, f: Flow);
-global let_go: function(c: connection, f: Flow);
-global finish_connection: Conn::RemovalHook;
+global hold: function(c: connection);
+global let_go: function(c: connection);
 
 # Whether needs ask for more than record lengths, and for how many records; kept beside them since they are looked at for each record.
 global stream_wanted = T;
@@ -68,20 +66,16 @@ function take_up(c: connection): Flow
 	local f = Flow();
 	c$eacf = f;
 	if ( ! is_wanted(c) )
-		{
-		f$gathering = F;
 		++account$excluded;
-		return f;
-		}
-	Conn::register_removal_hook(c, finish_connection);
-	if ( held_flows >= max_held_flows || held_bytes >= max_held_bytes )
-		{
-		f$gathering = F;
+	else if ( held_flows >= max_held_flows || held_bytes >= max_held_bytes )
 		shed_at_once(c, f);
-		return f;
+	else
+		{
+		f$gathering = T;
+		++held_flows;
+		if ( capture )
+			hold(c);
 		}
-	++held_flows;
-	hold(c, f);
 	return f;
 	}
 
@@ -113,6 +107,24 @@ global deadlines: table[count] of connection = {};
 global first_deadline = 0;
 global next_deadline = 0;
 
+# Where there is a flow timeout: it begins with the first data. Returns whether it is over; the sample then goes out without what has
+# just come.
+function is_late(c: connection, f: Flow): bool
+	{
+	local now = network_time();
+	if ( f?$deadline )
+		{
+		if ( now < f$deadline )
+			return F;
+		complete(c, f);
+		return T;
+		}
+	f$deadline = now + flow_timeout;
+	deadlines[next_deadline] = c;
+	++next_deadline;
+	return F;
+	}
+
 # Samples whose flow timeout is over go out as they are; for those on which no more data comes to notice it.
 function complete_overdue()
 	{
@@ -121,9 +133,9 @@ function complete_overdue()
 		{
 		local c = deadlines[first_deadline];
 		local f = c$eacf;
-		if ( f$gathering && f?$stream && f$stream?$deadline )
+		if ( f$gathering && f?$deadline )
 			{
-			if ( f$stream$deadline > now )
+			if ( f$deadline > now )
 				return;
 			complete(c, f);
 			}
@@ -138,7 +150,10 @@ function begin_records(c: connection): Flow
 	{
 	local f = take_up(c);
 	if ( f$gathering )
+		{
+		f$wanted = records_wanted;
 		++held_records_only;
+		}
 	return f;
 	}
 
@@ -146,17 +161,17 @@ event ssl_encrypted_data(c: connection, is_client: bool, record_version: count, 
 	{
 	if ( content_type != application_data_type )
 		return;
-	local f: Flow;
-	if ( c?$eacf )
-		f = c$eacf;
-	else if ( stream_wanted || get_port_transport_proto(c$id$resp_p) != tcp )
-		return;
-	else
-		f = begin_records(c);
-	if ( ! f$gathering || f?$stream )
+	if ( ! c?$eacf )
+		{
+		if ( stream_wanted || get_port_transport_proto(c$id$resp_p) != tcp )
+			return;
+		begin_records(c);
+		}
+	local f = c$eacf;
+	if ( f$wanted == 0 || ( flow_timeout > 0sec && is_late(c, f) ) )
 		return;
 	f$records += is_client ? +length : -length;
-	if ( |f$records| >= records_wanted )
+	if ( --f$wanted == 0 )
 		complete(c, f);
 	}
 
@@ -173,7 +188,7 @@ event ssl_established(c: connection) &priority=-4 &group="eacf-records"
 		begin_records(c);
 		}
 	local f = c$eacf;
-	if ( ! f$gathering || f?$stream )
+	if ( f$wanted == 0 )
 		return;
 	f$ssl_analyzer = c$ssl$analyzer_id;
 	delete c$ssl$analyzer_id;
@@ -275,9 +290,8 @@ event stream_deliver(c: connection, is_orig: bool, data: string)
 		}
 	local s = f$stream;
 	local now = network_time();
-	if ( s?$deadline && now >= s$deadline )
+	if ( f?$deadline && is_late(c, f) )
 		{
-		complete(c, f);
 		disable_analyzer(c$id, current_analyzer(), F, T);
 		return;
 		}
@@ -297,11 +311,7 @@ event stream_deliver(c: connection, is_orig: bool, data: string)
 			{
 			s$chunks += Chunk($len=added, $is_orig=is_orig, $gap=0sec);
 			if ( flow_timeout > 0sec )
-				{
-				s$deadline = now + flow_timeout;
-				deadlines[next_deadline] = c;
-				++next_deadline;
-				}
+				is_late(c, f);
 			}
 		else
 			s$chunks += Chunk($len=added, $is_orig=is_orig, $gap=now - s$last);
@@ -314,15 +324,18 @@ event stream_deliver(c: connection, is_orig: bool, data: string)
 		}
 	}
 
-hook finish_connection(c: connection)
+# Before its line of conn.log is written, at -5. A handler for all connections: it costs less than a removal hook for each of ours.
+event connection_state_remove(c: connection) &priority=-4
 	{
+	if ( ! c?$eacf )
+		return;
 	local f = c$eacf;
 	f$is_open = F;
 	if ( f$gathering )
 		complete(c, f);
-	if ( f?$info && f$info?$label )
+	else if ( f?$label )
 		{
-		c$conn$eacf_label = f$info$label;
-		c$conn$eacf_confidence = f$info$confidence;
+		c$conn$eacf_label = f$label;
+		c$conn$eacf_confidence = f$confidence;
 		}
 	}

@@ -26,6 +26,9 @@ global wait_for_room: function();
 global go_on_if_room: function();
 global end_if_over: function();
 
+# For what comes with the package: classified is an event, and an event with a handler costs more.
+global labelled: hook(info: Info);
+
 # How often what is overdue is looked for.
 const look_interval = 250msec;
 
@@ -67,10 +70,14 @@ const max_good_texts = 1000;
 function settle(f: Flow)
 	{
 	local info = f$info;
-	local uid = info$uid;
-	delete pending[uid];
+	delete f$info;
+	delete pending[info$uid];
 	if ( info?$label )
+		{
 		++account$labelled;
+		f$label = info$label;
+		f$confidence = info$confidence;
+		}
 	else
 		switch ( info$reason )
 			{
@@ -80,12 +87,16 @@ function settle(f: Flow)
 			case "no_worker": ++account$no_worker; break;
 			default: ++account$shed; break;
 			}
-	write_flow(f);
+	write_flow(f, info);
 	event EACF::classified(info, f$is_open);
-	if ( info?$label && info$label in actions )
+	if ( info?$label )
 		{
-		local action = actions[info$label];
-		hook action(info, f$is_open);
+		hook labelled(info);
+		if ( info$label in actions )
+			{
+			local action = actions[info$label];
+			hook action(info, f$is_open);
+			}
 		}
 	}
 
@@ -110,7 +121,8 @@ function shed_at_once(c: connection, f: Flow)
 	{
 	f$info = make_info(c, 0, 0, 0);
 	pending[c$uid] = f;
-	take_place(f);
+	if ( capture )
+		take_place(f$info);
 	settle_as(f, "shed");
 	}
 
@@ -175,8 +187,10 @@ event send_when_due()
 function complete(c: connection, f: Flow)
 	{
 	f$gathering = F;
+	f$wanted = 0;
 	--held_flows;
-	let_go(c, f);
+	if ( capture )
+		let_go(c);
 	local sample: Sample;
 	local chunks = 0;
 	if ( f?$stream )
@@ -211,7 +225,8 @@ function complete(c: connection, f: Flow)
 		sample$server_name = f$info$server_name;
 	f$records = vector();
 	pending[c$uid] = f;
-	take_place(f);
+	if ( capture )
+		take_place(f$info);
 
 	local now = network_time();
 	if ( |gathered| == 0 )
@@ -340,7 +355,7 @@ function settle_overdue(now: time)
 			if ( now - sent$at < verdict_timeout )
 				break;
 			for ( _, f in sent$flows )
-				if ( f$info$uid in pending )
+				if ( f?$info )
 					{
 					add timed_out_now[f$info$uid];
 					--sent$worker$unanswered;

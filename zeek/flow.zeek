@@ -58,9 +58,8 @@ export {
 		## Payload bytes that may still be shipped, and that the window still takes.
 		ship: count;
 		window: count;
-		## Time of the last chunk, and when the flow timeout is over.
+		## Time of the last chunk.
 		last: time &default=double_to_time(0.0);
-		deadline: time &optional;
 	};
 
 	## A worker, as this Zeek process sees it.
@@ -84,16 +83,20 @@ export {
 
 	## What we hold of a connection. In the connection's record as long as that lives.
 	type Flow: record {
-		## F once the sample is complete, or will never be.
-		gathering: bool &default=T;
+		## Whether a sample is in the making.
+		gathering: bool &default=F;
+		## Records only: how many more are wanted; 0 where none are, or the stream is looked at.
+		wanted: count &default=0;
 		records: vector of int;
 		## Unset: records only.
 		stream: Stream &optional;
+		## When the flow timeout is over; unset: no data yet, or no such timeout.
+		deadline: time &optional;
 		## The TLS analyzer, where we keep it on after the handshake.
 		ssl_analyzer: count &optional;
 		## F once the connection is over.
 		is_open: bool &default=T;
-		## From here on once the sample is complete.
+		## Its line of eacf.log, from when the sample is complete until the flow is settled.
 		info: Info &optional;
 		worker: Worker &optional;
 		## Number of the message that it went out in.
@@ -102,6 +105,9 @@ export {
 		## Its line of conn.log, if that waits for the verdict.
 		conn_line: Conn::Info &optional;
 		conn_token: Log::DelayToken &optional;
+		## From here on once it is settled with a label.
+		label: string &optional;
+		confidence: double &optional;
 	};
 }
 

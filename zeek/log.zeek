@@ -23,9 +23,9 @@ global next_line = 0;
 global line_of: table[string] of count = {};
 
 # Likewise the lines of eacf.log, in the order in which the samples were complete.
-global flow_order: table[count] of Flow = {};
-global first_flow = 0;
-global next_flow = 0;
+global infos: table[count] of Info = {};
+global first_info = 0;
+global next_info = 0;
 
 # Runs when a line is let go, by us or by the limits.
 function line_leaves(rec: Conn::Info, id: Log::ID): bool
@@ -76,28 +76,28 @@ function let_lines_go()
 	}
 
 # The sample of this flow is complete.
-function take_place(f: Flow)
+function take_place(info: Info)
 	{
-	if ( ! capture )
-		return;
-	flow_order[next_flow] = f;
-	++next_flow;
+	infos[next_info] = info;
+	++next_info;
 	}
 
 function write_in_order()
 	{
-	while ( first_flow < next_flow && ( flow_order[first_flow]$info?$label || flow_order[first_flow]$info?$reason ) )
+	while ( first_info < next_info )
 		{
-		Log::write(LOG, flow_order[first_flow]$info);
-		delete flow_order[first_flow];
-		++first_flow;
+		local info = infos[first_info];
+		if ( ! info?$label && ! info?$reason )
+			return;
+		Log::write(LOG, info);
+		delete infos[first_info];
+		++first_info;
 		}
 	}
 
 # The flow is settled: its lines, in eacf.log and, if its connection is over, in conn.log.
-function write_flow(f: Flow)
+function write_flow(f: Flow, info: Info)
 	{
-	local info = f$info;
 	if ( capture )
 		write_in_order();
 	else

@@ -58,10 +58,8 @@ export {
 }
 
 # An hour of silence begins with the first flow for each pair of client and label, or client and server name.
-event classified(info: EACF::Info, is_open: bool)
+hook labelled(info: Info)
 	{
-	if ( ! info?$label )
-		return;
 	if ( info$label in watched_labels )
 		NOTICE([$note=Watched_Label, $msg=fmt("%s: a connection of %s to %s", info$label, info$id$orig_h, info$id$resp_h),
 		        $sub=fmt("confidence %.3f%s", info$confidence, info?$server_name ? ", server name " + info$server_name : ""),

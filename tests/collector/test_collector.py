@@ -79,6 +79,16 @@ def test_the_flow_timeout_counts_from_the_first_chunk(make: SimpleNamespace) -> 
     assert first == pytest.approx(1_700_000_000.007)
 
 
+def test_the_flow_timeout_of_records_only_counts_from_the_first_record(make: SimpleNamespace) -> None:
+    talk = make.Talk().shake().hello()
+    for second in range(6):
+        talk.time = 1_700_000_100.0 + second
+        talk.say(True, make.record(23, bytes(100 + second)))
+    for timeout, lengths in ((2.0, [100, 101]), (2.5, [100, 101, 102]), (0.0, [100, 101, 102, 103, 104, 105])):
+        (found,) = make.read(make.pcap(talk.packets), collector=Collector(RECORDS, flow_timeout_s=timeout))
+        assert found.sample.records == lengths
+
+
 def test_the_flow_timeout_needs_no_packet_of_that_connection(make: SimpleNamespace) -> None:
     collector = Collector(flow_timeout_s=2.0)
     packets = slow(make)[:8]

@@ -32,6 +32,7 @@ class Connection(Tcp):
         "handover",
         "held",
         "matcher",
+        "records_deadline",
         "records_done",
         "removed",
         "serial",
@@ -54,6 +55,7 @@ class Connection(Tcp):
         self.analyzer: Analyzer | None = None
         self.analyzed = False  # it had one; Zeek attaches no second one
         self.records_done = not table.wants_records
+        self.records_deadline = float("inf")  # when their flow timeout is over; it begins with the first one
         self.server_name: bytes | None = None  # as Zeek's TLS analyzer tells it
         self.tls = False
         self.undecided = not table.selection.takes_all  # who is the originator is certain only when data comes
@@ -159,6 +161,8 @@ class Connection(Tcp):
                 self.analyzer = None
         elif len(analyzer.records) >= self.table.record_count:
             self.table.records_complete(self)
+        elif analyzer.records and not analyzer.dead and self.table.flow_timeout_s > 0:
+            self.table.records_progress(self)
         elif analyzer.dead:
             self.table.settle(self)
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from eacf.collector.connection import Connection
 from eacf.collector.limits import Counters, Limits
 from eacf.collector.reassembly import ESTABLISHED, INACTIVE, PARTIAL, RESET, SYN_ACK_SENT, SYN_SENT, Endpoint
-from eacf.collector.samples import DEFAULT_RECORDS, Stream
+from eacf.collector.samples import DEFAULT_RECORDS, NEVER, Stream
 from eacf.collector.screen import Screen
 from eacf.collector.selection import Choice, Selection
 from eacf.collector.ssl import PORTS, Analyzer
@@ -193,6 +193,8 @@ class Table:
         if kind == DEADLINE:
             if conn.stream is not None and conn.stream.deadline <= when:
                 self.stream_complete(conn)
+            if not conn.records_done and conn.records_deadline <= when:
+                self.records_complete(conn)
             return
         if kind == DELETE:
             self.remove(conn)
@@ -266,6 +268,12 @@ class Table:
         elif self.flow_timeout_s > 0:
             stream.deadline = self.network_time + self.flow_timeout_s
             self.arm(stream.deadline, conn, DEADLINE)
+
+    def records_progress(self, conn: Connection) -> None:
+        """The records of `conn` are not complete; with the first of them their flow timeout begins."""
+        if conn.records_deadline == NEVER:
+            conn.records_deadline = self.network_time + self.flow_timeout_s
+            self.arm(conn.records_deadline, conn, DEADLINE)
 
     def shed(self) -> None:
         """Too much is gathered: the oldest that gather send what they have."""
