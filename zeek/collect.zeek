@@ -72,6 +72,7 @@ function take_up(c: connection): Flow
 	else
 		{
 		f$gathering = T;
+		f$records = vector();
 		++held_flows;
 		if ( capture )
 			hold(c);
@@ -222,13 +223,44 @@ function walk(f: Flow, s: Stream, is_orig: bool, data: string): count
 		return n;
 		}
 
-	local at = 0;
+	local at = side$left;
 	local added = 0;
 	local ship = s$ship;
-	local left = side$left;
+	local left = 0;
 	local keep = side$keep;
-	while ( T )
+	if ( keep && at > 0 )
 		{
+		added = at;
+		if ( ship > 0 )
+			{
+			s$payload += at <= ship ? data[:at] : data[:ship];
+			ship = at < ship ? ship - at : 0;
+			}
+		}
+	while ( at < n )
+		{
+		# A header: type, version, length. Eight bytes at once where there are so many, since each call costs more than arithmetic.
+		if ( n - at >= 8 && ! side?$head )
+			{
+			local head = bytestring_to_count(data[at:at + 8]);
+			keep = head >> 56 == application_data_type;
+			left = ( head >> 24 ) & 0xffff;
+			at += 5;
+			}
+		else
+			{
+			local bytes = side?$head ? side$head : "";
+			bytes += data[at:at + 5 - |bytes|];
+			at += |bytes| - ( side?$head ? |side$head| : 0 );
+			if ( |bytes| < 5 )
+				{
+				side$head = bytes;
+				break;
+				}
+			delete side$head;
+			keep = bytes[0] == application_data;
+			left = bytestring_to_count(bytes[3:5]);
+			}
 		local stop = at + left;
 		if ( stop > n )
 			{
@@ -237,43 +269,21 @@ function walk(f: Flow, s: Stream, is_orig: bool, data: string): count
 			}
 		else
 			left = 0;
-		if ( keep && stop > at )
+		if ( keep )
 			{
-			if ( ship > 0 )
+			f$records += is_orig ? +( stop - at + left ) : -( stop - at + left );
+			if ( stop > at )
 				{
-				local take = stop - at < ship ? stop - at : ship;
-				s$payload += data[at:at + take];
-				ship -= take;
+				if ( ship > 0 )
+					{
+					local take = stop - at < ship ? stop - at : ship;
+					s$payload += data[at:at + take];
+					ship -= take;
+					}
+				added += stop - at;
 				}
-			added += stop - at;
 			}
 		at = stop;
-		if ( at >= n )
-			break;
-		# A header: type, version, length.
-		if ( |side$head| > 0 || n - at < 5 )
-			{
-			local head = side$head + data[at:at + 5 - |side$head|];
-			at += |head| - |side$head|;
-			if ( |head| < 5 )
-				{
-				side$head = head;
-				break;
-				}
-			side$head = "";
-			keep = head[0] == application_data;
-			left = bytestring_to_count(head[3:5]);
-			}
-		else
-			{
-			keep = data[at] == application_data;
-			left = bytestring_to_count(data[at + 3:at + 5]);
-			at += 5;
-			}
-		if ( keep )
-			f$records += is_orig ? +left : -left;
-		if ( at >= n )
-			break;
 		}
 	side$left = left;
 	side$keep = keep;
@@ -282,22 +292,34 @@ function walk(f: Flow, s: Stream, is_orig: bool, data: string): count
 
 event stream_deliver(c: connection, is_orig: bool, data: string)
 	{
-	local f = c?$eacf ? c$eacf : begin_stream(c);
+	if ( ! c?$eacf )
+		{
+		if ( ! stream_wanted )
+			{
+			disable_analyzer(c$id, current_analyzer(), F, T);
+			return;
+			}
+		# One whole record that is not application data, as a ClientHello is: there is nothing to remember of it.
+		if ( |data| >= 5 && data[0] != application_data && bytestring_to_count(data[3:5]) + 5 == |data| )
+			return;
+		begin_stream(c);
+		}
+	local f = c$eacf;
 	if ( ! f$gathering || ! f?$stream )
 		{
 		disable_analyzer(c$id, current_analyzer(), F, T);
 		return;
 		}
-	local s = f$stream;
-	local now = network_time();
 	if ( f?$deadline && is_late(c, f) )
 		{
 		disable_analyzer(c$id, current_analyzer(), F, T);
 		return;
 		}
+	local s = f$stream;
 	local added = walk(f, s, is_orig, data);
 	if ( added > 0 )
 		{
+		local now = network_time();
 		if ( added >= s$window )
 			added = s$window;
 		if ( s$ship > 0 )
@@ -324,6 +346,17 @@ event stream_deliver(c: connection, is_orig: bool, data: string)
 		}
 	}
 
+# Both sides have closed, and all they said was delivered: nothing more will come, though Zeek forgets the connection only
+# seconds later (tcp_close_delay). So its verdict is there, most often, before its line of conn.log is due.
+event connection_finished(c: connection)
+	{
+	if ( ! c?$eacf )
+		return;
+	c$eacf$is_open = F;
+	if ( c$eacf$gathering )
+		complete(c, c$eacf);
+	}
+
 # Before its line of conn.log is written, at -5. A handler for all connections: it costs less than a removal hook for each of ours.
 event connection_state_remove(c: connection) &priority=-4
 	{
@@ -332,7 +365,11 @@ event connection_state_remove(c: connection) &priority=-4
 	local f = c$eacf;
 	f$is_open = F;
 	if ( f$gathering )
+		{
+		# There is nothing left to switch off.
+		delete f$ssl_analyzer;
 		complete(c, f);
+		}
 	else if ( f?$label )
 		{
 		c$conn$eacf_label = f$label;

@@ -52,7 +52,11 @@ global gathered_flows: vector of Flow = {};
 global gathered_since: time = double_to_time(0.0);
 global last_sent: time = double_to_time(0.0);
 
-# Flows that were settled of late, in two generations, and those that timed out: to tell what a stray verdict is.
+# How long a sample may wait just now.
+global patience: interval = 0sec;
+
+# Flows that were settled of late, and those that timed out, in two generations each: to tell what a stray verdict is.
+const generation = 5000;
 global answered_now: set[string] = {};
 global answered_before: set[string] = {};
 global timed_out_now: set[string] = {};
@@ -137,6 +141,7 @@ function send_gathered()
 	gathered = vector();
 	gathered_flows = vector();
 	last_sent = network_time();
+	patience = n < dense_flows ? short_gather_time : gather_time;
 	send_to_taps(samples);
 
 	local w = choose_worker(n);
@@ -176,7 +181,7 @@ event send_when_due()
 	{
 	if ( |gathered| == 0 )
 		return;
-	local left = gather_time - ( network_time() - gathered_since );
+	local left = patience - ( network_time() - gathered_since );
 	if ( left <= 0sec )
 		send_gathered();
 	else
@@ -211,8 +216,7 @@ function complete(c: connection, f: Flow)
 			listen();
 		if ( f?$ssl_analyzer )
 			{
-			if ( f$is_open )
-				disable_analyzer(c$id, f$ssl_analyzer);
+			disable_analyzer(c$id, f$ssl_analyzer);
 			delete f$ssl_analyzer;
 			}
 		if ( |f$records| == 0 )
@@ -223,7 +227,7 @@ function complete(c: connection, f: Flow)
 	f$info = make_info(c, |sample$payload|, chunks, |f$records|);
 	if ( f$info?$server_name )
 		sample$server_name = f$info$server_name;
-	f$records = vector();
+	delete f$records;
 	pending[c$uid] = f;
 	if ( capture )
 		take_place(f$info);
@@ -233,10 +237,10 @@ function complete(c: connection, f: Flow)
 		gathered_since = now;
 	gathered += sample;
 	gathered_flows += f;
-	if ( |gathered| >= gather_flows || now - last_sent >= gather_time || now - gathered_since >= gather_time )
+	if ( |gathered| >= gather_flows || now - last_sent >= patience || now - gathered_since >= patience )
 		send_gathered();
 	else if ( |gathered| == 1 )
-		schedule gather_time { EACF::send_when_due() };
+		schedule patience { EACF::send_when_due() };
 	}
 
 # Whether a text from the bus may go into a log: not long, nothing in it that steers a terminal.
@@ -281,6 +285,20 @@ function forget_settled()
 		{
 		delete messages[first_message];
 		++first_message;
+		}
+	}
+
+function age()
+	{
+	if ( |answered_now| >= generation )
+		{
+		answered_before = answered_now;
+		answered_now = set();
+		}
+	if ( |timed_out_now| >= generation )
+		{
+		timed_out_before = timed_out_now;
+		timed_out_now = set();
 		}
 	}
 
@@ -336,8 +354,9 @@ event verdicts(worker: string, v: vector of Verdict)
 	if ( known || worker in workers )
 		heard(worker);
 	forget_settled();
+	age();
 	# Timers stand still while no packet comes, up to packet_source_inactivity_timeout; this is a chance to be in time.
-	if ( |gathered| > 0 && ! capture && now - gathered_since >= gather_time )
+	if ( |gathered| > 0 && ! capture && now - gathered_since >= patience )
 		send_gathered();
 	go_on_if_room();
 	end_if_over();
@@ -366,14 +385,7 @@ function settle_overdue(now: time)
 		++number;
 		}
 	forget_settled();
-	}
-
-function age_answered()
-	{
-	answered_before = answered_now;
-	answered_now = set();
-	timed_out_before = timed_out_now;
-	timed_out_now = set();
+	age();
 	}
 
 function look_after()

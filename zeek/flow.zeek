@@ -46,7 +46,7 @@ export {
 		## Whether it is application data.
 		keep: bool &default=F;
 		## Bytes of a record's header that was cut.
-		head: string &default="";
+		head: string &optional;
 	};
 
 	## A sample in the making that is taken from the stream.
@@ -87,14 +87,14 @@ export {
 		gathering: bool &default=F;
 		## Records only: how many more are wanted; 0 where none are, or the stream is looked at.
 		wanted: count &default=0;
-		records: vector of int;
+		records: vector of int &optional;
 		## Unset: records only.
 		stream: Stream &optional;
 		## When the flow timeout is over; unset: no data yet, or no such timeout.
 		deadline: time &optional;
 		## The TLS analyzer, where we keep it on after the handshake.
 		ssl_analyzer: count &optional;
-		## F once the connection is over.
+		## F once both sides have closed, or Zeek has forgotten the connection.
 		is_open: bool &default=T;
 		## Its line of eacf.log, from when the sample is complete until the flow is settled.
 		info: Info &optional;

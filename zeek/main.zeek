@@ -13,22 +13,12 @@
 
 module EACF;
 
-# How long a settled flow is remembered, to tell what a verdict is that comes after it.
-const remember_interval = 30sec;
-
 global look: event();
-global forget: event();
 
 event look()
 	{
 	look_after();
 	schedule look_interval { EACF::look() };
-	}
-
-event forget()
-	{
-	age_answered();
-	schedule remember_interval { EACF::forget() };
 	}
 
 event zeek_init() &priority=5
@@ -51,7 +41,6 @@ event zeek_init() &priority=5
 	Cluster::subscribe(zeek_topic);
 	Cluster::subscribe("eacf.control.request.");
 	schedule look_interval { EACF::look() };
-	schedule remember_interval { EACF::forget() };
 	# Of a capture the account at its end is enough; those on the way depend on how fast the worker is.
 	if ( stats_interval > 0sec && ! capture )
 		schedule stats_interval { EACF::write_stats() };

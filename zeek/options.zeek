@@ -60,8 +60,15 @@ export {
 	## Samples in one message at most; 32 is what the contract allows. Messages are the dearest part of the way.
 	option gather_flows: count = 32;
 
-	## A sample waits so long for company at most, in packet time; while flows are rare none waits.
+	## A sample waits so long for company at most, in packet time; while flows are rare none waits. 5 ms is what the contract allows.
 	option gather_time: interval = 5msec;
+
+	## The same while flows are neither rare nor dense (less than :zeek:see:`EACF::dense_flows` in the last message): there is little
+	## company to wait for.
+	option short_gather_time: interval = 2msec;
+
+	## Samples in a message from which on flows are dense.
+	option dense_flows: count = 4;
 
 	## Flows sent to one worker and not yet answered at most. Below the 1,000 messages that the bus holds for a peer.
 	option max_unanswered: count = 512;
