@@ -50,10 +50,11 @@ global next_message = 0;
 global gathered: vector of Sample = {};
 global gathered_flows: vector of Flow = {};
 global gathered_since: time = double_to_time(0.0);
-global last_sent: time = double_to_time(0.0);
 
-# How long a sample may wait just now.
-global patience: interval = 0sec;
+# Samples that were complete within the window of gather_time that began then, and whether those of the window before were dense.
+global window_since: time = double_to_time(0.0);
+global window_flows = 0;
+global is_dense = F;
 
 # Flows that were settled of late, and those that timed out, in two generations each: to tell what a stray verdict is.
 const generation = 5000;
@@ -140,8 +141,6 @@ function send_gathered()
 	local flows_of = gathered_flows;
 	gathered = vector();
 	gathered_flows = vector();
-	last_sent = network_time();
-	patience = n < dense_flows ? short_gather_time : gather_time;
 	send_to_taps(samples);
 
 	local w = choose_worker(n);
@@ -181,7 +180,7 @@ event send_when_due()
 	{
 	if ( |gathered| == 0 )
 		return;
-	local left = patience - ( network_time() - gathered_since );
+	local left = gather_time - ( network_time() - gathered_since );
 	if ( left <= 0sec )
 		send_gathered();
 	else
@@ -233,14 +232,21 @@ function complete(c: connection, f: Flow)
 		take_place(f$info);
 
 	local now = network_time();
+	if ( now - window_since >= gather_time )
+		{
+		is_dense = window_flows >= dense_flows && now - window_since < 2 * gather_time;
+		window_since = now;
+		window_flows = 0;
+		}
+	++window_flows;
 	if ( |gathered| == 0 )
 		gathered_since = now;
 	gathered += sample;
 	gathered_flows += f;
-	if ( |gathered| >= gather_flows || now - last_sent >= patience || now - gathered_since >= patience )
+	if ( ! is_dense || |gathered| >= gather_flows || now - gathered_since >= gather_time )
 		send_gathered();
 	else if ( |gathered| == 1 )
-		schedule patience { EACF::send_when_due() };
+		schedule gather_time { EACF::send_when_due() };
 	}
 
 # Whether a text from the bus may go into a log: not long, nothing in it that steers a terminal.
@@ -356,7 +362,7 @@ event verdicts(worker: string, v: vector of Verdict)
 	forget_settled();
 	age();
 	# Timers stand still while no packet comes, up to packet_source_inactivity_timeout; this is a chance to be in time.
-	if ( |gathered| > 0 && ! capture && now - gathered_since >= patience )
+	if ( |gathered| > 0 && ! capture && now - gathered_since >= gather_time )
 		send_gathered();
 	go_on_if_room();
 	end_if_over();

@@ -106,7 +106,8 @@ event flows_shed(n: count)
 		        $suppress_for=notice_suppression]);
 	}
 
-event zeek_init() &priority=-10
+# Not in zeek_init: what is scheduled before there is a clock is due with the first packet.
+event network_time_init()
 	{
 	if ( active && ! capture )
 		schedule no_worker_grace { EACF::no_worker_for_long() };

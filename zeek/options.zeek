@@ -60,15 +60,12 @@ export {
 	## Samples in one message at most; 32 is what the contract allows. Messages are the dearest part of the way.
 	option gather_flows: count = 32;
 
-	## A sample waits so long for company at most, in packet time; while flows are rare none waits. 5 ms is what the contract allows.
+	## A sample waits so long for company at most, in packet time, and only while flows are dense. 5 ms is what the contract allows.
 	option gather_time: interval = 5msec;
 
-	## The same while flows are neither rare nor dense (less than :zeek:see:`EACF::dense_flows` in the last message): there is little
-	## company to wait for.
-	option short_gather_time: interval = 2msec;
-
-	## Samples in a message from which on flows are dense.
-	option dense_flows: count = 4;
+	## Flows are dense when so many samples were complete within the last :zeek:see:`EACF::gather_time`. Below that each goes out at
+	## once: there is little company to wait for, and, on a live interface, the next packet that could end the wait may be long in coming.
+	option dense_flows: count = 5;
 
 	## Flows sent to one worker and not yet answered at most. Below the 1,000 messages that the bus holds for a peer.
 	option max_unanswered: count = 512;
@@ -92,7 +89,8 @@ export {
 
 	# Logs.
 
-	## A line of conn.log waits so long for its verdict at most. Network time.
+	## A line of conn.log waits so long for its verdict at most. Network time; Zeek takes no less than its own
+	## ``Log::default_max_delay_interval``, 200 ms.
 	const conn_log_max_delay = 1sec &redef;
 
 	## Lines of conn.log that wait at most; when there are more the oldest is written.
