@@ -34,8 +34,10 @@ def test_a_worker_is_stopped_for_half_a_minute(faults: ModuleType, tmp_path: Pat
     well(outcome)
     stopped = outcome.outcomes["timed_out"]
     assert 0 < stopped <= 512
-    # What was not lost with the stopped one was answered, by the healthy one for the most part.
-    assert outcome.outcomes["labelled"] + outcome.outcomes["abstained"] + stopped == outcome.account["collected"]
+    # What was not lost with the stopped one was answered, by the healthy one for the most part; the first flows came before either.
+    answered = outcome.outcomes["labelled"] + outcome.outcomes["abstained"]
+    assert answered + stopped + outcome.outcomes["no_worker"] == outcome.account["collected"]
+    assert outcome.outcomes["no_worker"] < 100
     assert outcome.account["late"] == stopped  # it answered all of them once it went on
     assert [each for each in outcome.log("notice") if each["note"] == "EACF::Worker_Hung"]
 

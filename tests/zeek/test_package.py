@@ -293,12 +293,12 @@ def test_scripts_are_told_of_each_flow(run: Run, pretender: ModuleType, small: P
 
 @pytest.mark.parametrize(
     ("setting", "counted"),
-    [("EACF::conn_log_max_delayed=1", "conn_log_overflow"), ("EACF::conn_log_max_delay=10msec", "conn_log_late")],
+    [("EACF::conn_log_max_delayed=1", "conn_log_overflow"), ("EACF::conn_log_max_delay=300msec", "conn_log_late")],
 )
 def test_lines_of_conn_log_that_cannot_wait_are_counted(
     run: Run, pretender: ModuleType, brief: Path, setting: str, counted: str
 ) -> None:
-    worker = pretender.Pretender(RECORDS, delay_s=0.4)
+    worker = pretender.Pretender(RECORDS, delay_s=0.8)
     outcome = run(brief, [worker], setting, realtime=True)
     lost = outcome.account[counted]
     assert lost > 10
@@ -351,6 +351,7 @@ def test_both_ends_agree_in_status_and_doctor_is_content(
     assert zeek["abstained"] == worker["abstained"]
     assert zeek["needs"] == asdict(bundle.load(bundle.default_path()).needs)
     assert outcome.closes
+    assert "EACF::No_Worker" not in {each["note"] for each in outcome.log("notice")}
     states = {each["check"]: each["state"] for each in findings}
     assert "problem" not in states.values()
     assert {states[each] for each in ("zeek", "zeek package", "bus", "worker", "clock", "account")} == {"ok"}
