@@ -12,13 +12,14 @@ import sys
 from pathlib import Path
 
 import cpu
+import faults
 import latency
 import memory
 import samples
 from figures import Figures
 from machine import REPOSITORY, Machine, find_zeek, say
 
-PARTS = (cpu, latency, samples, memory)
+PARTS = (cpu, latency, samples, faults, memory)
 """Each has `measure(machine, figures)`."""
 NO_ZEEK = (
     "make bench-zeek: no `zeek` on the PATH, nothing was measured; install Zeek 8.0 or put its bin folder on the PATH"
