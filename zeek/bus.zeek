@@ -120,12 +120,12 @@ function bus_problem(): string
 # In the backend's own module, where an event may be handled that is declared later, or never.
 module Cluster::Backend::ZeroMQ;
 
-event subscription(topic: string)
+event subscription(topic: string) &is_used
 	{
 	hook EACF::bus_subscription(topic);
 	}
 
-event unsubscription(topic: string)
+event unsubscription(topic: string) &is_used
 	{
 	hook EACF::bus_unsubscription(topic);
 	}

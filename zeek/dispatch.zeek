@@ -254,7 +254,7 @@ function is_good_text(text: string): bool
 	{
 	if ( text in good_texts )
 		return T;
-	if ( |text| == 0 || |text| > max_label_length || /[\x00-\x1f\x7f]/ in text )
+	if ( |text| == 0 || |text| > max_label_length || /[\x00-\x1f\x7f]|\xc2[\x80-\x9f]/ in text )
 		return F;
 	if ( |good_texts| >= max_good_texts )
 		clear_table(good_texts);

@@ -41,8 +41,13 @@ event zeek_init() &priority=5
 	Cluster::subscribe(zeek_topic);
 	Cluster::subscribe("eacf.control.request.");
 	schedule look_interval { EACF::look() };
+	}
+
+# Not in zeek_init: network time jumps with the first packet, and what was scheduled before fires at once.
+event network_time_init()
+	{
 	# Of a capture the account at its end is enough; those on the way depend on how fast the worker is.
-	if ( stats_interval > 0sec && ! capture )
+	if ( active && stats_interval > 0sec && ! capture )
 		schedule stats_interval { EACF::write_stats() };
 	}
 
