@@ -302,7 +302,7 @@ def test_two_workers_are_two(sensor: Sensor, start: Start) -> None:
     for topic in sensor.workers:
         sensor.peer.send(topic, encode_who())
     sensor.until(lambda: {FLOW_PREFIX + hello.worker.encode() for hello in sensor.hellos} == sensor.workers)
-    assert len(ask(sensor.bus.endpoints, WAIT_S)) == 2
+    assert len(ask(sensor.bus.endpoints, ANSWER_S)) == 2
 
 
 def test_sigterm_ends_the_wait_for_a_bus_that_is_not_there(sensor: Sensor, start: Start) -> None:
