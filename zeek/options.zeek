@@ -46,7 +46,7 @@ export {
 	option max_payload: count = 3000;
 
 	## A sample goes out so long after its first data at the latest, in packet time. 0: when it is complete or its
-	## connection ends, as in ``eacf replay``.
+	## connection ends, as in ``eacf replay``. Zeek keeps a connection's record for so long.
 	option flow_timeout: interval = 0sec;
 
 	# Bounds.
