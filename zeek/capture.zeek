@@ -5,7 +5,7 @@
 ##! each time that a subscription of our own has gone round the bus, and only while something is waited for. A round takes a millisecond and
 ##! some CPU time, so after the first few there is a pause before each, in which this process sleeps.
 
-@load ./dispatch
+@load ./verdicts
 
 module EACF;
 
@@ -20,6 +20,7 @@ const pause = 20msec;
 # Why packets wait; empty: they do not.
 global waits_for = "";
 global capture_is_over = F;
+
 # Flows in the making, oldest first, to send them when the capture is over.
 global in_the_making: table[string] of connection = {} &ordered;
 

@@ -1,6 +1,6 @@
 ##! eacf: names the application behind a TLS connection. See README.md.
 ##!
-##! Reading order: types, options, bus; flow, account; collect (connections to samples), workers, taps, dispatch (samples to verdicts),
+##! Reading order: types, options, bus; flow, account; collect (connections to samples), workers, taps, dispatch (samples to messages), verdicts,
 ##! log, capture, status. notices stands apart and only listens.
 
 @load ./types
@@ -8,6 +8,7 @@
 @load ./bus
 @load ./collect
 @load ./dispatch
+@load ./verdicts
 @load ./capture
 @load ./status
 

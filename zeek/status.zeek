@@ -1,6 +1,6 @@
 ##! Answers ``eacf status`` and ``eacf doctor`` over the bus, as a worker does.
 
-@load ./dispatch
+@load ./verdicts
 
 module EACF;
 
