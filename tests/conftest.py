@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +31,12 @@ from eacf.wire import (
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 NO_ZEEK = "needs a real zeek on the PATH, and there is none"
+
+
+def pytest_configure() -> None:
+    """A run in the background of a shell inherits SIGINT ignored, and so would every process that a test sends it to."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
