@@ -72,16 +72,16 @@ event tap_ready(tap: string, n: Needs, share: double, received: count, window: c
 	t$heard = current_time();
 	t$share = share;
 	t$window = window;
+	if ( received > t$sent )
+		received = t$sent;
 	if ( t$state != "ready" )
 		{
-		# What was on its way before is nobody's any more.
+		# What has not arrived while it was silent never will.
 		t$state = "ready";
-		t$lost += t$sent - t$received;
+		t$lost += t$sent - received;
 		t$sent = received;
 		t$repeated = 0;
 		}
-	else if ( received > t$sent )
-		received = t$sent;
 	if ( received == t$received && t$sent > received )
 		{
 		++t$repeated;

@@ -150,7 +150,7 @@ function choose_worker(n: count): Worker
 	return best;
 	}
 
-# It said something. Returns whether it is a worker that we know.
+# A worker said something; one that was set aside takes its share again.
 function heard(id: string)
 	{
 	if ( id !in workers )
@@ -166,6 +166,17 @@ function heard(id: string)
 		}
 	}
 
+# Anybody on the bus can subscribe as often as they like: a line for each would fill the log.
+global warned: set[string] = {};
+
+function warn_once(text: string)
+	{
+	if ( text in warned )
+		return;
+	add warned[text];
+	Reporter::warning(text);
+	}
+
 # Worker subscriptions, also those that were there before us.
 hook bus_subscription(topic: string)
 	{
@@ -173,7 +184,7 @@ hook bus_subscription(topic: string)
 		return;
 	if ( topic != worker_topic )
 		{
-		Reporter::warning("eacf: somebody subscribes to a topic that begins with eacf.flow. and is no worker's");
+		warn_once("eacf: somebody subscribes to a topic that begins with eacf.flow. and is no worker's");
 		return;
 		}
 	local id = topic[|flow_prefix|:];
@@ -181,7 +192,7 @@ hook bus_subscription(topic: string)
 		{
 		if ( |workers| >= max_workers )
 			{
-			Reporter::warning(fmt("eacf: more than %d workers (EACF::max_workers), one is left out", max_workers));
+			warn_once(fmt("eacf: more than %d workers (EACF::max_workers), some are left out", max_workers));
 			return;
 			}
 		workers[id] = Worker($id=id, $topic=topic);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -12,10 +13,10 @@ from eacf.verdict import Verdict
 from eacf.wire import encode_verdicts
 
 
-def well(outcome: object) -> None:
+def well(outcome: Any) -> None:
     """The account closes, and Zeek ended by itself."""
-    assert outcome.status == 0, outcome.words  # type: ignore[attr-defined]
-    assert outcome.closes, (outcome.account, outcome.outcomes)  # type: ignore[attr-defined]
+    assert outcome.status == 0, outcome.words
+    assert outcome.closes, (outcome.account, outcome.outcomes)
 
 
 def test_a_worker_is_killed_under_load(faults: ModuleType, load: Path, tmp_path: Path) -> None:
