@@ -40,6 +40,7 @@ class Connection(Tcp):
         "slot",
         "stream",
         "tls",
+        "tls_version",
         "undecided",
     )
 
@@ -58,6 +59,7 @@ class Connection(Tcp):
         self.records_deadline = float("inf")  # when their flow timeout is over; it begins with the first one
         self.server_name: bytes | None = None  # as Zeek's TLS analyzer tells it
         self.tls = False
+        self.tls_version: int | None = None  # set by the analyzer, once
         self.undecided = not table.selection.takes_all  # who is the originator is certain only when data comes
 
     def first_packet(self, is_orig: bool) -> None:

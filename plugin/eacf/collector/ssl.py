@@ -258,7 +258,7 @@ class Analyzer:
 
     def _negotiate(self, version: int) -> None:
         if not self.negotiated:
-            self.negotiated = version
+            self.negotiated = self._conn.tls_version = version
 
     def _check_version(self, version: int) -> None:
         if version not in HELLO_VERSIONS and version >> 8 != 0x7F:

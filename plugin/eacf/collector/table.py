@@ -55,6 +55,9 @@ class Collected(NamedTuple):
     sample: Sample
     also: bool = False
     """True: taken by the second set of needs (`also`)."""
+    tls_version: int | None = None
+    """What the ServerHello settled on, as on the wire (0x0304: TLS 1.3); None where none was read before the sample was
+    complete. It is looked for only where records are wanted, too: without them analysis ends with the ClientHello."""
 
 
 def split_key(key: bytes) -> tuple[Address, int, Address, int]:
@@ -322,7 +325,7 @@ class Table:
             records,
         )
         self.counters.flows += 1
-        self.ready.append(Collected(int(self.network_time * 1e9), sample, also))
+        self.ready.append(Collected(int(self.network_time * 1e9), sample, also, conn.tls_version))
 
     def _uid(self, conn: Connection) -> str:
         """Like Zeek's, but the same each time the same capture is read."""
