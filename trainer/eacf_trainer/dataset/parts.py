@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,9 +53,9 @@ class Writer:
     Memory: one row group. OSError where the disk is full.
     """
 
-    def __init__(self, folder: Path, beside: str, *, keep_payload: bool = True) -> None:
+    def __init__(self, folder: Path, *, keep_payload: bool = True) -> None:
         self._folder = folder
-        self._beside = folder / f".{beside}.partial"
+        self._beside = folder / f".{secrets.token_hex(8)}.partial"
         self._columns = Columns(keep_payload=keep_payload)
         self._digest = Digest()
         self.rows = 0
