@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from eacf.bundle.labelmap import LabelMap
 from eacf_trainer.labels import suffixes
-from eacf_trainer.labels.names import name_of
+from eacf_trainer.labels.names import above, name_of
 
 if TYPE_CHECKING:
     from eacf_trainer.labels.rules import LabelRules
@@ -33,7 +33,7 @@ def bundle_rules(rules: LabelRules, server_names: Iterable[str | None], labels: 
     for domain in sorted(wanted):
         if rules.fallback and suffixes.registrable(domain) == domain:
             for pattern in (domain, f"*.{domain}"):
-                if not any(above in rules.rules for above in (pattern, *_above(pattern))):
+                if not any(each in rules.rules for each in (pattern, *above(pattern))):
                     every[pattern] = domain
     kept = _fewest(every, wanted)
     # Names without a label below a registrable domain: public suffixes that lie deeper (valer.hedmark.no).
@@ -57,16 +57,7 @@ def _fewest(every: Mapping[str, str | None], wanted: frozenset[str]) -> dict[str
         label = every[pattern]
         if label is None or (pattern.startswith("*") and any(hole.endswith(pattern[1:]) for hole in holes)):
             continue
-        above = next((kept[each] for each in _above(pattern) if each in kept), None)
-        if label != above and (label in wanted or above is not None):
+        otherwise = next((kept[each] for each in above(pattern) if each in kept), None)
+        if label != otherwise and (label in wanted or otherwise is not None):
             kept[pattern] = label
     return kept
-
-
-def _above(pattern: str) -> Iterator[str]:
-    """The suffix patterns that claim all that `pattern` does, the longest first, itself left out."""
-    name = pattern.removeprefix("*.")
-    dot = name.find(".")
-    while dot >= 0:
-        yield f"*{name[dot:]}"
-        dot = name.find(".", dot + 1)

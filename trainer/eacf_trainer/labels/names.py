@@ -8,6 +8,7 @@ Case and one trailing dot mean nothing, in rules as in names (RFC 4343, RFC 1034
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from eacf.bundle.labelmap import MAX_NAME
 
@@ -38,6 +39,15 @@ def claims(rule: str) -> tuple[str, ...]:
     if name_of(f"x.{rest}") is None or (form == "+" and name_of(rest) is None):
         return ()
     return (rest, f"*.{rest}") if form == "+" else (f"*.{rest}",)
+
+
+def above(pattern: str) -> Iterator[str]:
+    """The suffix patterns that claim all that `pattern` does, the longest first, itself left out."""
+    name = pattern.removeprefix("*.")
+    dot = name.find(".")
+    while dot >= 0:
+        yield f"*{name[dot:]}"
+        dot = name.find(".", dot + 1)
 
 
 def stem(domain: str) -> str:

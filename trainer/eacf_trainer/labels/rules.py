@@ -20,7 +20,7 @@ from eacf.bundle.labelmap import MAX_NAME
 from eacf.errors import SettingError
 from eacf_trainer.labels import suffixes
 from eacf_trainer.labels.file import MOST, MapFile, Rule, read
-from eacf_trainer.labels.names import name_of
+from eacf_trainer.labels.names import above, name_of
 from eacf_trainer.labels.shipped import MAPS, list_rules, shipped
 
 CACHED_NAMES = 200_000
@@ -179,15 +179,9 @@ class LabelRules:
 
     def match(self, name: str) -> Rule | None:
         """The rule that claims a name in lower case without trailing dot."""
-        rules = self.rules
-        if (rule := rules.get(name)) is not None:
+        if (rule := self.rules.get(name)) is not None:
             return rule
-        dot = name.find(".")
-        while dot >= 0:
-            if (rule := rules.get(f"*{name[dot:]}")) is not None:
-                return rule
-            dot = name.find(".", dot + 1)
-        return None
+        return next((self.rules[pattern] for pattern in above(name) if pattern in self.rules), None)
 
     def _answer(self, server_name: str) -> Answer:
         name = name_of(server_name)

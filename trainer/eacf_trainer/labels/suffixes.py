@@ -40,13 +40,13 @@ def registrable(name: str) -> str | None:
 
 
 def is_suffix(name: str) -> bool:
-    """Whether registries sell names right below `name`."""
-    return bool(_registries().is_public(name))
+    """Whether the list has it that registries sell names right below `name`."""
+    return bool(_registries().is_public(name, accept_unknown=False))
 
 
 def is_shared(domain: str) -> bool:
     """Whether the owner of a registrable domain lets others have names below it (the list's private section)."""
-    return not is_suffix(domain) and bool(_all().is_public(domain))
+    return not is_suffix(domain) and bool(_all().is_public(domain, accept_unknown=False))
 
 
 @lru_cache(1)
