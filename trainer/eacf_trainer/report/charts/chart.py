@@ -151,7 +151,7 @@ def legend(axes: Axes, columns: int, handles: Sequence[Artist] | None = None) ->
         ncols=columns,
         borderaxespad=0.2,
         borderpad=0.2,
-        columnspacing=2.2,
+        columnspacing=1.8,
         handletextpad=0.4,
     )
 
