@@ -73,7 +73,6 @@ def test_worst_are_the_surest_of_the_wrong(told: Make) -> None:
         "wanted": "b",
         "best": "a",
         "confidence": 0.9,
-        "wanted_probability": 0.1,
         "said": True,
     }
     assert [flow["row"] for flow in figures.worst(predictions, 1)] == [2]

@@ -130,6 +130,13 @@ def test_learning_curves_of_folds_that_ended_at_different_epochs() -> None:
     assert "Faint: each of 2 folds" in chart.note
 
 
+def test_accuracies_that_were_looked_at_now_and_then() -> None:
+    history = {"time/1": [{"loss": 2.0}, {"loss": 1.0, "accuracy": 0.5, "validation_accuracy": 0.4}]}
+    _, chart = learning.charts(history, "time")
+    assert chart.table.rows == [("2", "0.500", "0.400")]
+    assert chart.says == f"Accuracy after 2{SPACE}epochs: training 0.500, validation 0.400."
+
+
 def test_learning_curves_of_the_final_fit_alone() -> None:
     charts = learning.charts({"final": [{"loss": 2.0, "accuracy": 0.1}]}, "grouped")
     assert [chart.name for chart in charts] == ["loss", "accuracy"]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from eacf_trainer.report import headline
 from eacf_trainer.report.card import Card, period
-from eacf_trainer.report.folder import Run
+from eacf_trainer.report.charts import Table
+from eacf_trainer.report.folder import PROTOCOLS, Run, read
 from eacf_trainer.report.page import page
 from eacf_trainer.report.worst import of
 
@@ -35,10 +39,40 @@ def test_headline() -> None:
     )
 
 
-def test_headline_names_what_stays_whole() -> None:
-    told = run({"grouped": figures()}, splits={"grouped": {"by": "client"}})
-    assert headline.headline(told).startswith("Judged on clients that")
-    assert "Groups (by client) stay whole" in page(told).protocols[0].reason
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_every_split_has_words(name: str) -> None:
+    told = page(run({name: figures()}))
+    assert told.headline.startswith("Judged ")
+    assert told.protocols[0].reason.endswith(".")
+    assert told.charts["splits"] is not None
+
+
+def test_a_run_gives_its_own_reasons() -> None:
+    told = page(
+        run({"time": figures(), "random": figures()}, splits={"time": {"reason": "what it gives tomorrow", "folds": 1}})
+    )
+    assert told.protocols[0].reason == "What it gives tomorrow."
+    assert [each.figures[-1] for each in told.protocols] == ["–", "–"]
+    assert told.main == "by time"
+
+
+def test_the_split_of_the_recipe_comes_first(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"recipe": {"split": {"by": "time"}}}))
+    (tmp_path / "figures.json").write_text(json.dumps({name: figures() for name in PROTOCOLS}))
+    assert list(read(tmp_path).protocols) == ["time", "grouped", "environment", "client", "random"]
+
+
+def test_other_models_beside_this_one() -> None:
+    spread = {"macro_f1": {"mean": 0.6, "sd": 0.012, "values": [0.6, 0.6]}}
+    told = run(
+        {"grouped": figures(), "random": figures()},
+        seeds={"grouped": spread},
+        compare={"x.Tree(3)": {"random": spread}},
+    )
+    assert page(told).compare == Table(
+        ("model", "macro-F1, grouped", "macro-F1, random"),
+        [("x (this recipe)", "60.0 ± 1.2", "–"), ("x.Tree(3)", "–", "60.0 ± 1.2")],
+    )
 
 
 def test_headline_of_a_model_that_is_never_sure() -> None:

@@ -83,7 +83,6 @@ def worst(predictions: Predictions, count: int = WORST) -> list[dict[str, Any]]:
             "wanted": labels[wrong.wanted[place]],
             "best": labels[wrong.best[place]],
             "confidence": rounded(wrong.confidence[place]),
-            "wanted_probability": rounded(wrong.probabilities[place, wrong.wanted[place]]),
             "said": bool(wrong.said[place]),
         }
         for place in order

@@ -26,6 +26,10 @@ class Card:
             ("connections", count(dataset["connections"]) if "connections" in dataset else None),
             ("cuts of them", _counted(dataset.get("cuts") or {}, str)),
             ("captures", count(dataset["captures"]) if "captures" in dataset else None),
+            (
+                "captures, copies merged",
+                count(dataset["captures_without_copies"]) if "captures_without_copies" in dataset else None,
+            ),
             ("environments", count(dataset["environments"]) if "environments" in dataset else None),
             ("clients", count(dataset["clients"]) if "clients" in dataset else None),
             ("period", period(dataset.get("first_ns"), dataset.get("last_ns"))),

@@ -13,8 +13,8 @@ from eacf_trainer import figures
 from eacf_trainer.figures.parts import Rows
 from eacf_trainer.predictions import Predictions
 
-PROTOCOLS = ("grouped", "environment", "time", "random")
-"""In the order of the report; the first one that was run is the one that the headline tells."""
+PROTOCOLS = ("grouped", "environment", "client", "time", "random")
+"""In the order of the report, but for the one that the recipe splits by, which comes first."""
 UNKNOWN_FLOWS = "unknown"
 """Name of the predictions with labels held out."""
 COLUMNS = ("tls_version", "cut", "capture")
@@ -36,9 +36,11 @@ class Run:
     splits: Mapping[str, Any] = field(default_factory=dict)
     history: Mapping[str, Any] = field(default_factory=dict)
     protocols: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Figures (`eacf_trainer.figures.of`) by protocol, in the order of PROTOCOLS."""
+    """Figures (`eacf_trainer.figures.of`) by protocol, the one that the recipe splits by first."""
     openset: Mapping[str, Any] | None = None
     seeds: Mapping[str, Any] = field(default_factory=dict)
+    compare: Mapping[str, Any] = field(default_factory=dict)
+    """Spread over seeds by estimator and protocol."""
     early: Mapping[str, Any] | None = None
     model: Mapping[str, Any] | None = None
 
@@ -49,7 +51,7 @@ class Run:
 
     @property
     def main(self) -> str | None:
-        """The protocol that the headline tells; None: no protocol was run to its end."""
+        """The protocol that the headline tells, the first one; None: no protocol was run to its end."""
         return next(iter(self.protocols), None)
 
 
@@ -75,7 +77,8 @@ def read(folder: Path, dataset: Rows | None = None) -> Run:
     if unknown is not None:
         openset = {**(openset or {}), **figures.openset(unknown)}
     protocols = {}
-    for name in PROTOCOLS:
+    by = (told.get("recipe") or {}).get("split", {}).get("by")
+    for name in sorted(PROTOCOLS, key=lambda name: name != by):
         made = _protocol(folder, name, known.get(name) or {}, dataset)
         if made:
             protocols[name] = made
@@ -89,6 +92,7 @@ def read(folder: Path, dataset: Rows | None = None) -> Run:
         protocols=protocols,
         openset=openset,
         seeds=known.get("seeds") or {},
+        compare=known.get("compare") or {},
         early=known.get("early"),
         model=known.get("model"),
     )

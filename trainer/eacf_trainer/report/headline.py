@@ -20,7 +20,7 @@ def headline(run: Run) -> str:
     if figures.get("accuracy") is None:
         return "No flow of the labels was judged, so there is nothing to say about how good it is."
     text = (
-        f"Judged {_judged(run.main, by(run, run.main))}, the model names {percent(figures['accuracy'], 0)} of "
+        f"Judged {_judged(run.main)}, the model names {percent(figures['accuracy'], 0)} of "
         f"{count(figures['flows'])} flows rightly, over {count(_labels(figures))} labels (macro-F1{SPACE}{points(figures['macro_f1'])})."
     )
     at = figures.get("coverage", {}).get("at_95")
@@ -35,15 +35,11 @@ def _labels(figures: Mapping[str, Any]) -> int:
     return sum(label["flows"] > 0 for label in figures.get("labels", {}).values())
 
 
-def by(run: Run, name: str) -> str:
-    """What stays whole under a grouped split."""
-    return str(run.splits.get(name, {}).get("by") or "capture")
-
-
-def _judged(name: str, whole: str) -> str:
+def _judged(name: str) -> str:
     return {
-        "grouped": f"on {whole}s that it did not learn from",
+        "grouped": "on captures that it did not learn from",
         "environment": "on environments that it did not learn from",
+        "client": "on clients that it did not learn from",
         "time": "on flows that are newer than those that it learned from",
         "random": "by a random split, which flatters",
     }[name]

@@ -10,7 +10,7 @@ from eacf_trainer.report import headline, worst
 from eacf_trainer.report.card import Card
 from eacf_trainer.report.charts import Chart, Table, certainty, labels, learning, parts, splits, unknown
 from eacf_trainer.report.folder import Run
-from eacf_trainer.report.text import NOT_MEASURED, SPACE, count, number, percent, plain, points
+from eacf_trainer.report.text import NOT_MEASURED, SPACE, count, flat, number, percent, points
 
 SPREAD = {
     "macro_f1": "macro-F1",
@@ -63,6 +63,8 @@ class Page:
     spread: Table | None
     seeds: int
     """Of the split that was run with most of them."""
+    compare: Table | None
+    """Other estimators on the same splits."""
     model: Sequence[tuple[str, str]]
     worst: Sequence[worst.Worst]
     described: bool
@@ -99,13 +101,14 @@ def page(run: Run) -> Page:
         card=Card.of(run.dataset) if run.dataset else None,
         thresholds=_thresholds(main),
         refused=_refused(main),
-        spread=_spread(run.seeds),
+        spread=_spread(run),
+        compare=_compare(run),
         seeds=max((_seeds(run.seeds, name) for name in run.seeds), default=0),
         model=_model(run.model),
         worst=[worst.of(flow) for flow in main.get("worst", ())],
         described=any("server_name" in flow for flow in main.get("worst", ())),
-        recipe=[(key, plain(value)) for key, value in run.config.get("recipe", {}).items()],
-        versions=[(key, plain(value)) for key, value in run.versions.items()],
+        recipe=list(flat(run.config.get("recipe", {}))),
+        versions=list(flat(run.versions)),
         origin=_origin(run.config),
     )
 
@@ -133,7 +136,7 @@ def _tiles(run: Run) -> list[Tile]:
     if model.get("size_kb") is not None:
         tiles.append(Tile("size", number(model["size_kb"], 0), "KB", "int8 model"))
     if model.get("us_per_flow_int8") is not None:
-        tiles.append(Tile("time", number(model["us_per_flow_int8"]), "µs", "a flow, int8, one core"))
+        tiles.append(Tile("time", number(model["us_per_flow_int8"]), "µs", "a flow, int8, one thread"))
     return tiles
 
 
@@ -145,18 +148,17 @@ def _over_seeds(spread: Mapping[str, Any] | None) -> str:
 
 def _protocol(run: Run, name: str) -> Protocol:
     figures, described = run.protocols[name], run.splits.get(name, {})
-    own = [f"{described['folds']} folds"] if described.get("folds", 0) > 1 else []
-    own += [f"by {described['by']}"] if described.get("by") else []
+    reason = str(described.get("reason") or splits.REASONS[name])
     return Protocol(
         splits.NAMES[name],
-        splits.REASONS[name].format(by=headline.by(run, name)),
-        ", ".join(own),
+        f"{reason[0].upper()}{reason[1:].rstrip('.')}.",
+        f"{described['folds']} folds" if described.get("folds", 0) > 1 else "",
         (
             count(figures.get("flows")),
             points(figures.get("macro_f1")),
             percent(figures.get("accuracy")),
             percent(figures.get("coverage", {}).get("at_95")),
-            points(figures.get("calibration_error")),
+            points(figures.get("calibration_error")) if name == run.main else NOT_MEASURED,
         ),
     )
 
@@ -183,23 +185,41 @@ def _refused(figures: Mapping[str, Any]) -> Table | None:
     return Table(("fold", "get no label"), [(fold, percent(share)) for fold, share in folds.items()])
 
 
-def _spread(seeds: Mapping[str, Mapping[str, Any]]) -> Table | None:
+def _spread(run: Run) -> Table | None:
     rows = [
-        (title, *(_mean(seeds[name].get(key)) for key in SPREAD))
-        for name, title in splits.NAMES.items()
-        if _seeds(seeds, name) > 1
+        (
+            splits.NAMES[name],
+            *(_mean(run.seeds[name].get(key)) if _told(run, name, key) else NOT_MEASURED for key in SPREAD),
+        )
+        for name in run.protocols
+        if _seeds(run.seeds, name) > 1
     ]
     return Table(("split", *SPREAD.values()), rows) if rows else None
+
+
+def _told(run: Run, name: str, figure: str) -> bool:
+    """Only the split that the recipe is for is calibrated."""
+    return figure != "calibration_error" or name == run.main
 
 
 def _seeds(seeds: Mapping[str, Mapping[str, Any]], name: str) -> int:
     return max((len(each.get("values", ())) for each in seeds.get(name, {}).values()), default=0)
 
 
+def _compare(run: Run) -> Table | None:
+    if not run.compare or not run.protocols:
+        return None
+    lines = {f"{run.name} (this recipe)": run.seeds, **run.compare}
+    rows = [
+        (line, *(_mean(told.get(name, {}).get("macro_f1")) for name in run.protocols)) for line, told in lines.items()
+    ]
+    return Table(("model", *(f"macro-F1, {splits.NAMES[name]}" for name in run.protocols)), rows)
+
+
 def _mean(spread: Mapping[str, Any] | None) -> str:
-    if not spread or spread.get("sd") is None:
+    if not spread:
         return NOT_MEASURED
-    return f"{points(spread['mean'])} ± {points(spread['sd'])}"
+    return points(spread["mean"]) if spread.get("sd") is None else f"{points(spread['mean'])} ± {points(spread['sd'])}"
 
 
 def _model(model: Mapping[str, Any] | None) -> list[tuple[str, str]]:

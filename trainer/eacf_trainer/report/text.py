@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -89,9 +90,18 @@ def _time(time_ns: int) -> datetime:
     return datetime.fromtimestamp(time_ns // 1_000_000_000, UTC)
 
 
+def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Nested values as ("training.epochs", "100"), one by one; empty ones are left out."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{key}.")
+        elif value not in ("", None, [], ()):
+            yield f"{prefix}{key}", plain(value)
+
+
 def tls_version(code: int | str | None) -> str:
     """The name of a version by its code, 771 or "0x303"; codes without a name as hexadecimal, null as "not told"."""
-    if code is None or code == NONE or code == "null":
+    if code in (None, NONE, "unknown"):
         return "not told"
     try:
         value = code if isinstance(code, int) else int(code, 0)
@@ -109,10 +119,6 @@ def plain(value: Any) -> str:
     """A value of a recipe on one line."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {plain(each)}" for key, each in value.items()) or "none"
     if isinstance(value, list | tuple):
-        return ", ".join(plain(each) for each in value) or "none"
-    if value is None or value == "":
-        return "none"
+        return ", ".join(plain(each) for each in value)
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -10,7 +10,13 @@ from eacf_trainer.report.charts.splits import NAMES
 from eacf_trainer.report.svg import FIRST, FOURTH, GROUND, INK, PALE, SECOND, SMALL, SOFT, THIRD, drawing, inline
 from eacf_trainer.report.text import count, percent, points
 
-LINES = {"grouped": (FIRST, "-"), "environment": (THIRD, "--"), "time": (FOURTH, "-."), "random": (SECOND, ":")}
+LINES: dict[str, tuple[str, Any]] = {
+    "grouped": (FIRST, "-"),
+    "environment": (THIRD, "--"),
+    "time": (FOURTH, "-."),
+    "random": (SECOND, ":"),
+    "client": (INK, (0, (5, 1))),
+}
 WANTED = 0.95
 RIGHT = 0.7
 """Coverage from which a text stands left of its place."""

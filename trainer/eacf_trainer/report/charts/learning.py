@@ -29,39 +29,44 @@ def _chart(kind: str, runs: Sequence[Sequence[Mapping[str, float]]], folds: bool
     series = {
         name: lines
         for name, key in (("training", kind), ("validation", f"validation_{kind}"))
-        if (lines := [[epoch[key] for epoch in run] for run in runs if all(key in epoch for epoch in run)])
+        if (lines := [line for run in runs if (line := _line(run, key))])
     }
     if not series:
         return None
     means = {name: _mean(lines) for name, lines in series.items()}
-    ends = ", ".join(f"{name} {number(mean[-1], 3)}" for name, mean in means.items())
-    says = f"{KINDS[kind]} after {plural(len(means['training' if 'training' in means else 'validation']), 'epoch')}: {ends}."
+    last = max(max(mean) for mean in means.values())
+    ends = ", ".join(f"{name} {number(mean[max(mean)], 3)}" for name, mean in means.items())
+    says = f"{KINDS[kind]} after {plural(last, 'epoch')}: {ends}."
     title = f"{KINDS[kind]} by epoch"
     with drawing(260) as (figure, axes):
         for (name, lines), colour, dash in zip(series.items(), (FIRST, SECOND), ("-", "--"), strict=False):
             for line in lines if len(lines) > 1 else ():
-                axes.plot(range(1, len(line) + 1), line, color=colour, linewidth=0.9, alpha=0.3)
-            mean = means[name]
-            axes.plot(range(1, len(mean) + 1), mean, dash, color=colour, label=name)
+                axes.plot(list(line), list(line.values()), color=colour, linewidth=0.9, alpha=0.3)
+            axes.plot(list(means[name]), list(means[name].values()), dash, color=colour, label=name)
         axes.set_xlabel("epoch")
         axes.set_ylim(bottom=0, top=1.02 if kind == "accuracy" else None)
         axes.grid(axis="y")
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         legend(axes, len(series))
         svg = inline(figure, kind, title, says)
-    longest = max(len(mean) for mean in means.values())
-    step = max(1, -(-longest // ROWS))
-    shown = sorted({*range(0, longest, step), longest - 1})
+    epochs = sorted({epoch for mean in means.values() for epoch in mean})
+    step = -(-len(epochs) // ROWS)
     rows = [
-        (str(epoch + 1), *(number(mean[epoch] if epoch < len(mean) else None, 3) for mean in means.values()))
-        for epoch in shown
+        (str(epoch), *(number(mean.get(epoch), 3) for mean in means.values()))
+        for place, epoch in enumerate(epochs)
+        if place % step == 0 or epoch == last
     ]
     note = f"Faint: each of {len(runs)} folds; strong: their mean." if folds and len(runs) > 1 else ""
     return Chart(kind, title, says, svg, Table(("epoch", *means), rows, words=0), note)
 
 
-def _mean(lines: Sequence[Sequence[float]]) -> list[float]:
-    """Over those that are still running."""
-    longest = max(len(line) for line in lines)
-    columns = ([line[epoch] for line in lines if epoch < len(line)] for epoch in range(longest))
-    return [sum(column) / len(column) for column in columns]
+def _line(run: Sequence[Mapping[str, float]], key: str) -> dict[int, float]:
+    """Value by epoch, of those epochs at which it was looked at."""
+    return {epoch: told[key] for epoch, told in enumerate(run, 1) if told.get(key) is not None}
+
+
+def _mean(lines: Sequence[Mapping[int, float]]) -> dict[int, float]:
+    """At each epoch, over those that tell of it."""
+    epochs = sorted({epoch for line in lines for epoch in line})
+    columns = {epoch: [line[epoch] for line in lines if epoch in line] for epoch in epochs}
+    return {epoch: sum(column) / len(column) for epoch, column in columns.items()}

@@ -12,14 +12,15 @@ from eacf_trainer.report.text import count, percent, points
 NAMES = {
     "grouped": "grouped",
     "environment": "by environment",
+    "client": "by client",
     "time": "by time",
     "random": "random",
 }
 REASONS = {
-    "grouped": "Groups (by {by}) stay whole: no flow is judged by a model that learned from another flow of its {by}. The default, and "
-    "the figure to quote.",
+    "grouped": "Captures stay whole: no flow is judged by a model that learned from another flow of its capture.",
     "environment": "Whole environments (about one device and setup each) are kept apart. The nearest there is here to a network that was "
     "never seen.",
+    "client": "Clients stay whole: what it gives for a machine that it has not seen.",
     "time": "Trained on the past, judged on what came after.",
     "random": "Flows are dealt at random, so near copies of a flow (same machine, same minute) lie on both sides. It flatters. It is "
     "here because most published figures are made like this.",
