@@ -60,7 +60,7 @@ def test_a_whole_one(whole: Manifest) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "problem"),
     [
-        ("format", 2, "manifest.format: is 2, this eacf reads 1; update eacf"),
+        ("format", 3, "manifest.format: is 3, this eacf reads 1 to 2; update eacf"),
         ("format", "1", "manifest.format: must be a whole number"),
         ("name", "Two Words", "manifest.name: 'Two Words' does not fit"),
         ("name", "../etc", "manifest.name: '../etc' does not fit"),
@@ -148,3 +148,20 @@ def test_mutated_manifests_raise_nothing_but_bundle_errors(whole: Manifest, data
         read(signed(changed))
     except BundleError as error:
         assert len(str(error)) < 500  # noqa: PT017 - both ways are fine, this one has a bound
+
+
+def test_format_2_calibrates_the_confidence(whole: Manifest) -> None:
+    known = dict.fromkeys(whole["labels"], 0.125)
+    calibration = {"temperature": 1.0, "slope": 1.25, "offset": -0.5, "known": known}
+    made = read(signed(whole | {"format": 2, "calibration": calibration}))
+    assert (made.slope, made.offset, made.known) == (1.25, -0.5, (0.125,) * len(known))
+    plain = read(signed(whole))
+    assert (plain.slope, plain.offset, plain.known) == (1.0, 0.0, None)
+    with pytest.raises(BundleError, match="manifest.calibration.slope: is missing"):
+        read(signed(whole | {"format": 2}))
+    with pytest.raises(BundleError, match="manifest.calibration.slope: must be a number from 0.01 to 100"):
+        read(signed(whole | {"format": 2, "calibration": calibration | {"slope": -1}}))
+    with pytest.raises(BundleError, match="manifest.calibration.offset: is unknown"):
+        read(signed(whole | {"calibration": {"temperature": 1.0, "offset": 0.5}}))
+    with pytest.raises(BundleError, match="manifest.calibration.known.nobody: is unknown"):
+        read(signed(whole | {"format": 2, "calibration": calibration | {"known": known | {"nobody": 0.5}}}))

@@ -30,7 +30,7 @@ def test_a_spec_makes_the_same_features(features: Features) -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"name": "papyrus"}, "features.name: 'papyrus'; this eacf knows gaps, paper, payload, shape"),
+        ({"name": "papyrus"}, "features.name: 'papyrus'; this eacf knows gaps, lengths, paper, payload, shape"),
         ({"name": 5}, "features.name: not a text"),
         ({"version": 2}, "features.version: this eacf makes version 1 of 'paper'"),
         ({"version": True}, "features.version"),

@@ -132,3 +132,28 @@ def test_the_shipped_bundle_serves(sample: Make) -> None:
     (verdict,) = model.verdicts([sample(500, -1400, -1400, 60)])
     assert verdict.label in (*model.bundle.labels, None)
     assert 0 <= verdict.confidence <= 1
+
+
+def test_slope_and_offset_move_the_confidence_and_nothing_else(write: Write, sample: Make) -> None:
+    samples = [sample(500), sample(-500)]
+    plain = Model(write({"calibration": {"temperature": 3.0}}))
+    calibration = {"temperature": 3.0, "slope": 0.5, "offset": -1.0, "known": dict.fromkeys(plain.bundle.labels, 0.0)}
+    moved = Model(write({"calibration": calibration}))
+    assert np.array_equal(plain.scores(samples), moved.scores(samples))
+    for verdict, probability in zip(moved.verdicts(samples), plain.scores(samples).max(axis=1), strict=True):
+        logit = np.log(probability / (1 - probability))
+        assert verdict.confidence == pytest.approx(1 / (1 + np.exp(-(0.5 * logit - 1))))
+
+
+def test_a_flow_that_is_taken_for_unknown_gets_no_label(write: Write, sample: Make) -> None:
+    samples = [sample(500), sample(-500), sample(2000)]
+    free = Model(write())
+    labels = free.bundle.labels
+    assert free.bundle.manifest.background
+    rest = 1 - free.scores(samples)[:, -1]
+    first = free.scores(samples)[0, :-1].argmax()
+    for margin, said in ((-0.001, labels[first]), (0.001, None)):
+        known = {label: float(rest[0] + margin) if label == labels[first] else 0.0 for label in labels}
+        calibration = {"temperature": 1.0, "slope": 1.0, "offset": 0.0, "known": known}
+        model = Model(write({"calibration": calibration, "thresholds": dict.fromkeys(labels, 0.0)}))
+        assert model.verdicts(samples)[0].label == said

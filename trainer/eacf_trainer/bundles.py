@@ -1,144 +1,155 @@
-"""From samples to a bundle and its run folder: train, quantise, calibrate, measure, write."""
+"""The bundles that eacf ships, each by one call: `testbed` from made-up captures, `public` from a folder of real ones."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+import shutil
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from eacf import bundle, inference
 from eacf.bundle import Bundle
-from eacf_trainer import baselines, calibrate, evaluate, networks, quantise, runs, training
-from eacf_trainer.config import Recipe, Way
-from eacf_trainer.quantise import Quantisation
-from eacf_trainer.samples import Labelled, joined
-from eacf_trainer.training import Trained
+from eacf.errors import SettingError
+from eacf_trainer import evaluate, fit, plan, recipe, report
+from eacf_trainer.crew import Crew, Tell
+from eacf_trainer.dataset import Dataset, Options, Pool, build
+from eacf_trainer.fit import Asked
+from eacf_trainer.labels import LabelRules
+from eacf_trainer.plan import Plan
 
-GOLDEN_ROWS = 4
-VALIDATION_OUTLIERS = 4000
+SOURCES = Path(__file__).with_name("sources.toml")
+"""Public repositories of captures: where they are and under which licence."""
+KEPT = (
+    "config.json",
+    "versions.json",
+    "dataset.json",
+    "features.json",
+    "calibration.json",
+    "figures.json",
+    "weights.npz",
+)
+"""Of a run folder: what is kept beside a shipped bundle."""
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Data:
-    """Samples of each purpose, by cut. Background traffic is among them, without labels."""
+class Homes:
+    """Where results go, and where work is done."""
 
-    training: Mapping[Way, Labelled]
-    validation: Mapping[Way, Labelled]
-    evaluation: Mapping[Way, Labelled]
-    label_map: Mapping[str, str]
-    summary: Mapping[str, Any]
-    """What the manifest says of the captures."""
+    bundles: Path
+    runs: Path
+    work: Path
+
+    @classmethod
+    def in_repository(cls, root: Path) -> Homes:
+        """Shipped bundles and their runs are part of the repository."""
+        return cls(root / "plugin" / "eacf" / "bundles", root / "trainer" / "runs", root / "build")
+
+    @classmethod
+    def under(cls, folder: Path) -> Homes:
+        """Everything in one folder."""
+        return cls(folder, folder / "runs", folder / "work")
 
 
 @dataclass(frozen=True)
-class Int8:
-    """A quantised model and when it may speak."""
+class Work:
+    """How it is done."""
 
-    model: bytes
-    quantisation: Quantisation
-    temperature: float
-    thresholds: dict[str, float]
-    figures: dict[str, Any]
-    """Of the validation captures."""
+    homes: Homes
+    jobs: int = 1
+    tell: Tell = lambda done, total, name: None
+    say: Say = lambda text: None
+    plan: Plan = field(default_factory=Plan)
+    recipes: Sequence[str] = ("testbed", "default")
+    """Of `testbed` and of `public`."""
 
 
-def build(recipe: Recipe, data: Data, out: Path, run: Path, say: networks.Say) -> Bundle:
-    """Build ``out/<name>.eacf``, whose figures are its own, and the run folder `run`."""
-    say(f"{recipe.name}: training {recipe.epochs} epochs")
-    trained = training.train(recipe, joined([data.training[way] for way in recipe.ways]), say)
-    say(f"{recipe.name}: quantising and calibrating")
-    int8 = quantised(recipe, trained, joined([data.validation[way] for way in recipe.ways]))
-    manifest = described(recipe, trained, int8, data)
-    say(f"{recipe.name}: measuring on the evaluation captures")
-    with tempfile.TemporaryDirectory() as folder:
-        unmeasured = bundle.write(Path(folder) / "unmeasured.eacf", manifest, int8.model)
-    figures = measured(recipe, trained, int8, unmeasured, data)
-    out.mkdir(parents=True, exist_ok=True)
-    written = bundle.write(out / f"{recipe.name}.eacf", manifest | {"figures": figures}, int8.model)
-    runs.write(run, recipe, data.summary, trained, figures, written.id)
+def testbed(work: Work) -> Bundle:
+    """Captures are generated, so that anyone can make this bundle again; the figures in it are of sites and paths that it never met."""
+    captures = work.homes.work / "captures"
+    made = {
+        purpose: _dataset(
+            work, [plan.generate(getattr(work.plan, purpose), captures / purpose, work.say)], f"testbed-{purpose}"
+        )
+        for purpose in ("training", "evaluation")
+    }
+    asked = Asked(
+        made["training"],
+        LabelRules.named("testbed"),
+        recipe.load(work.recipes[0]),
+        work.homes.work / "runs" / "testbed",
+    )
+    written = _fitted(work, asked)
+    model = inference.Model(written)
+    figures = evaluate.on_dataset(model, made["evaluation"], model.bundle.sni_label)
+    return _shipped(work, asked, {"evaluation": figures}, {"data": "testbed (made-up applications)"})
+
+
+def public(work: Work, captures: Path) -> Bundle:
+    """From a folder of captures with ``manifest.csv``. None of it is copied: the bundle names its sources by repository and licence."""
+    manifest = captures / "manifest.csv"
+    if not manifest.is_file():
+        raise SettingError(
+            f"--captures {captures}: has no manifest.csv; name a folder of captures with one (docs/dataset.md)"
+        )
+    dataset = _dataset(work, [captures], "public", manifest)
+    used = replace(recipe.load(work.recipes[1]), name="public")
+    asked = Asked(dataset, LabelRules.named("domains"), used, work.homes.work / "runs" / "public")
+    _fitted(work, asked)
+    return _shipped(work, asked, {}, {"data": "public captures", "sources": sources(dataset)})
+
+
+def _dataset(work: Work, given: Sequence[Path], name: str, manifest: Path | None = None) -> Dataset:
+    work.say(f"{name}: collecting")
+    runner = Pool(work.jobs)
+    return build(given, work.homes.work / "datasets" / name, Options(), runner=runner, manifest=manifest)
+
+
+def _fitted(work: Work, asked: Asked) -> Bundle:
+    written = fit.fit(asked, Crew(asked.out / "cells", work.jobs), work.tell, work.say)
+    if written is None:
+        raise SettingError(f"recipe {asked.recipe.name}: an estimator cannot be shipped; name a recipe with a network")
+    report.write(asked.out, None, asked.dataset)
     return written
 
 
-def quantised(recipe: Recipe, trained: Trained, validation: Labelled) -> Int8:
-    """Full int8; temperature and thresholds from its own logits on validation captures."""
-    model, found = quantise.convert(trained.network, trained.rows, trained.mu, trained.sd)
-    flows = validation if trained.background else validation.known()
-    rows, wanted = trained.features.encode(flows.samples), training.numbered(flows, trained.labels)
-    logits = quantise.logits(model, found, rows)
-    temperature = calibrate.temperature(logits, wanted)
-    figures: dict[str, Any] = {
-        "flows": len(flows),
-        "log_loss_uncalibrated": evaluate.rounded(calibrate.log_loss(logits, wanted)),
-        "log_loss": evaluate.rounded(calibrate.log_loss(logits, wanted, temperature)),
-        "same_class_as_float": same_class(trained, logits, rows),
+def _shipped(work: Work, asked: Asked, figures: dict[str, Any], about: dict[str, Any]) -> Bundle:
+    """Put the bundle, with more to say of itself, and the small part of its run folder where they belong."""
+    name = asked.recipe.name
+    made = bundle.load(asked.out / f"{name}.eacf")
+    document = {
+        key: value for key, value in made.manifest.document.items() if key not in ("format", "id", "members", "needs")
     }
-    strange = None
-    if trained.background:
-        strange = calibrate.softmax(quantise.logits(model, found, strangers(recipe, trained, flows)), temperature)
-    thresholds = calibrate.thresholds(
-        calibrate.softmax(logits, temperature),
-        wanted,
-        trained.labels,
-        recipe.precision,
-        outlier_scores=strange,
-        outliers_passed=recipe.outliers_passed,
-    )
-    return Int8(model, found, temperature, thresholds, figures)
+    document["figures"] = {**document["figures"], **figures}
+    document["training"] = {**about, **document["training"]}
+    work.homes.bundles.mkdir(parents=True, exist_ok=True)
+    written = bundle.write(work.homes.bundles / f"{name}.eacf", document, made.model)
+    home = work.homes.runs / name
+    home.mkdir(parents=True, exist_ok=True)
+    for each in KEPT:
+        shutil.copyfile(asked.out / each, home / each)
+    config = json.loads((home / "config.json").read_text("utf-8"))
+    config["bundle"] = written.id
+    config["dataset"].pop("folder")
+    (home / "config.json").write_text(json.dumps(config, indent=1) + "\n", "utf-8")
+    return written
 
 
-def strangers(recipe: Recipe, trained: Trained, flows: Labelled) -> NDArray[np.uint8]:
-    """Rows of validation outliers: background traffic, and as many made-up ones as bound the thresholds."""
-    rng = np.random.default_rng((recipe.seed, 1 << 33))
-    records = [sample.records for sample in flows.known().samples]
-    made = training.made_up(trained.features, records, VALIDATION_OUTLIERS, recipe.records, rng)
-    return np.concatenate([made, trained.features.encode(flows.background().samples)])
-
-
-def same_class(trained: Trained, logits: NDArray[np.float32], rows: NDArray[np.uint8]) -> float:
-    """Share of `rows` that int8 puts where the float network does."""
-    floats = networks.logits(trained.network, rows, trained.mu, trained.sd)
-    return evaluate.share(int((floats.argmax(axis=1) == logits.argmax(axis=1)).sum()), len(rows))
-
-
-def described(recipe: Recipe, trained: Trained, int8: Int8, data: Data) -> dict[str, Any]:
-    """The manifest, without figures."""
-    step = max(1, len(trained.rows) // GOLDEN_ROWS)
-    golden = trained.rows[::step][:GOLDEN_ROWS]
-    found = int8.quantisation
+def sources(dataset: Dataset) -> dict[str, dict[str, Any]]:
+    """The repositories that a dataset's captures come from, by the first folder of their names: where, licence, captures and flows."""
+    known = tomllib.loads(SOURCES.read_text("utf-8"))
+    table = dataset.table(["capture", "connection"]).to_pylist()
+    captures: dict[str, set[str]] = {}
+    flows: Counter[str] = Counter()
+    for capture, _ in {(row["capture"], row["connection"]) for row in table}:
+        name = capture.split("/")[0]
+        captures.setdefault(name, set()).add(capture)
+        flows[name] += 1
     return {
-        "name": recipe.name,
-        "version": recipe.version,
-        "created": runs.created(),
-        "labels": list(trained.labels),
-        "background": trained.background,
-        "features": trained.features.spec(),
-        "label_map": dict(data.label_map),
-        "calibration": {"temperature": int8.temperature},
-        "thresholds": int8.thresholds,
-        "quantisation": {
-            "input": {"scale": found.input_scale, "zero_point": found.input_zero_point},
-            "output": {"scale": found.output_scale, "zero_point": found.output_zero_point},
-        },
-        "training": {**data.summary, "recipe": runs.plain(recipe), "rows": len(trained.rows)},
-        "figures": {},
-        "libraries": runs.versions(),
-        "golden": bundle.golden(golden, quantise.outputs(int8.model, golden)),
+        name: {**known.get(name, {"licence": "unknown"}), "captures": len(captures[name]), "flows": flows[name]}
+        for name in sorted(captures)
     }
-
-
-def measured(recipe: Recipe, trained: Trained, int8: Int8, written: Bundle, data: Data) -> dict[str, Any]:
-    """Figures of the written bundle on the evaluation captures, through eacf.inference; baselines beside it."""
-    model = inference.Model(written)
-    figures: dict[str, Any] = {"validation": int8.figures, "evaluation": {}, "background": {}, "baselines": {}}
-    for way in recipe.ways:
-        flows = data.evaluation[way].known()
-        figures["evaluation"][way] = evaluate.known(model, flows.samples, [str(label) for label in flows.labels])
-        figures["background"][way] = evaluate.unknown(model, data.evaluation[way].background().samples)
-        rows, wanted = trained.features.encode(flows.samples), training.numbered(flows, trained.labels)
-        figures["baselines"][way] = baselines.figures(trained.rows, trained.wanted, rows, wanted, recipe.seed)
-    return figures

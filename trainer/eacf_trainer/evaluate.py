@@ -1,99 +1,116 @@
-"""Figures of a bundle, from its own verdicts: eacf.inference says them, nothing here repeats what it does."""
+"""What a bundle is worth on a dataset, from its own verdicts: eacf.inference says them, nothing here repeats what it does."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import f1_score, precision_recall_fscore_support
 
 from eacf.flow import Sample
 from eacf.inference import Model
 from eacf.verdict import Verdict
+from eacf_trainer import figures
+from eacf_trainer.dataset import Dataset
+from eacf_trainer.predictions import UNKNOWN, Predictions
+from eacf_trainer.recipe import Cut
 
-DIGITS = 4
-BINS = 10
-SILENT = ("abstained", "refused")
+Rules = Callable[[str | None], str | None]
+"""Server name to label, None where it has none."""
 
 
-def known(model: Model, samples: Sequence[Sample], wanted: Sequence[str]) -> dict[str, object]:
-    """Figures on flows of the bundle's own labels. `wanted`: the label of each sample.
+@dataclass(frozen=True)
+class Said:
+    """Everything that a bundle said of a dataset."""
 
-    ``accuracy`` and ``macro_f1`` take the best label of every flow; the others what is said after thresholds: ``coverage`` is the
-    share of flows that get a label at all, ``accuracy_covered`` the share of those that is right.
-    """
-    labels = model.bundle.labels
-    truth = np.array([labels.index(label) for label in wanted])
-    probabilities = model.scores(samples)
-    best = probabilities[:, : len(labels)].argmax(axis=1)
-    said = model.verdicts(samples)
-    covered = [(verdict.label, label) for verdict, label in zip(said, wanted, strict=True) if verdict.label]
-    right = sum(a == b for a, b in covered)
-    return {
-        "flows": len(samples),
-        "accuracy": share(int((best == truth).sum()), len(truth)),
-        "macro_f1": rounded(f1_score(truth, best, average="macro")),
-        "coverage": share(len(covered), len(said)),
-        **silent(said),
-        "accuracy_covered": share(right, len(covered)),
-        "calibration_error": rounded(calibration_error(probabilities, truth)),
-        "labels": per_label(labels, truth, best, said),
+    predictions: Predictions
+    """Of flows that it answered, whether it said a label or kept silent; UNKNOWN: the rules have no label of the bundle's."""
+    labels: list[str | None]
+    """What it said of each."""
+    refused: int
+    """Flows that lack what its features need."""
+    unnamed: int
+    """Flows without a server name, which nothing can be held against."""
+
+
+def on_dataset(model: Model, dataset: Dataset, rules: Rules) -> dict[str, Any]:
+    """Figures of all connections that have a server name, each in the cut that the bundle asks a sensor for."""
+    said = ask(model, dataset, rules)
+    told = said.predictions
+    known, strange = told.only(told.known), ~told.known
+    document: dict[str, Any] = {
+        "bundle": model.bundle.id,
+        "dataset": dataset.id,
+        "cut": cut_of(model),
+        "flows": len(told),
+        "refused": said.refused,
+        "unnamed": said.unnamed,
     }
-
-
-def unknown(model: Model, samples: Sequence[Sample]) -> dict[str, object]:
-    """Figures on flows of no label of the bundle's: every label said is wrong."""
-    said = model.verdicts(samples)
-    names = Counter(verdict.label for verdict in said if verdict.label)
-    return {
-        "flows": len(said),
-        **silent(said),
-        "said": dict(sorted(names.items())),
-    }
-
-
-def silent(said: Sequence[Verdict]) -> dict[str, float]:
-    """Shares of verdicts without a label: the model did not know, or the flow had no record to judge by."""
-    return {reason: share(sum(verdict.reason == reason for verdict in said), len(said)) for reason in SILENT}
-
-
-def per_label(
-    labels: Sequence[str], truth: NDArray[np.int64], best: NDArray[np.int64], said: Sequence[Verdict]
-) -> dict[str, dict[str, float]]:
-    """Precision, recall and F1 of the best label, and how many of the label's flows get any."""
-    precision, recall, f1, flows = precision_recall_fscore_support(
-        truth, best, labels=range(len(labels)), zero_division=0.0
-    )
-    answered = Counter(int(number) for number, verdict in zip(truth, said, strict=True) if verdict.label)
-    return {
-        label: {
-            "flows": int(flows[number]),
-            "precision": rounded(precision[number]),
-            "recall": rounded(recall[number]),
-            "f1": rounded(f1[number]),
-            "coverage": share(answered[number], int(flows[number])),
+    if len(known):
+        made = figures.of(known)
+        document["known"] = {
+            **{
+                key: made[key] for key in ("flows", "accuracy", "macro_f1", "calibration_error", "thresholds", "labels")
+            },
+            "coverage_at_95": made["coverage"]["at_95"],
         }
-        for number, label in enumerate(labels)
-    }
+    if strange.any():
+        wrong = [label for label, odd in zip(said.labels, strange.tolist(), strict=True) if odd and label is not None]
+        count = int(strange.sum())
+        document["unknown"] = {
+            "flows": count,
+            "silent": round(1 - len(wrong) / count, 4),
+            "said": dict(Counter(wrong).most_common()),
+        }
+    if len(known) and strange.any():
+        document["openset"] = {key: figures.openset(told)[key] for key in ("auroc", "refused_at_5")}
+    return document
 
 
-def calibration_error(probabilities: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
-    """Expected calibration error of the best output: mean distance of confidence and accuracy over ten equal-mass bins."""
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == truth
-    parts = np.array_split(np.argsort(confidence, kind="stable"), BINS)
-    return float(
-        sum(len(part) * abs(confidence[part].mean() - right[part].mean()) for part in parts if len(part)) / len(truth)
+def ask(model: Model, dataset: Dataset, rules: Rules) -> Said:
+    """Every verdict, a batch of samples at a time."""
+    number = {label: place for place, label in enumerate(model.bundle.labels)}
+    cuts = np.array(dataset.table(["cut"]).column("cut").to_pylist())
+    wanted_rows = np.flatnonzero(cuts == cut_of(model))
+    parts: list[Predictions] = []
+    labels: list[str | None] = []
+    refused = unnamed = 0
+    for rows, samples in dataset.samples(wanted_rows, payload=model.bundle.needs.payload_bytes > 0):
+        verdicts = model.verdicts(samples)
+        keep = []
+        for place, (sample, verdict) in enumerate(zip(samples, verdicts, strict=True)):
+            unnamed += sample.server_name is None
+            refused += sample.server_name is not None and verdict.reason == "refused"
+            if sample.server_name is not None and verdict.reason != "refused":
+                keep.append(place)
+        answered = [verdicts[place] for place in keep]
+        asked = [samples[place] for place in keep]
+        truth = [number.get(rules(sample.server_name) or "", UNKNOWN) for sample in asked]
+        parts.append(_predictions(model, rows[keep], asked, answered, truth))
+        labels += [verdict.label for verdict in answered]
+    joined = Predictions.joined(parts or [_predictions(model, np.zeros(0, np.int64), [], [], [])])
+    return Said(joined, labels, refused, unnamed)
+
+
+def cut_of(model: Model) -> Cut:
+    """The cut that a sensor would send to this bundle."""
+    return "records" if model.bundle.needs.records_only else "stream"
+
+
+def _predictions(
+    model: Model, rows: NDArray[np.int64], samples: Sequence[Sample], verdicts: Sequence[Verdict], truth: Sequence[int]
+) -> Predictions:
+    probabilities = model.scores(samples)
+    return Predictions(
+        labels=model.bundle.labels,
+        row=rows,
+        wanted=np.array(truth, np.int64),
+        probabilities=probabilities,
+        strangeness=1 - probabilities[:, : len(model.bundle.labels)].max(axis=1, initial=0),
+        said=np.array([verdict.label is not None for verdict in verdicts], bool),
+        fold=np.zeros(len(rows), np.int64),
+        calibrated=np.array([verdict.confidence for verdict in verdicts], np.float32),
     )
-
-
-def share(part: int, whole: int) -> float:
-    """`part` of `whole`, 0 where there is nothing."""
-    return rounded(part / whole) if whole else 0.0
-
-
-def rounded(value: float) -> float:
-    """To DIGITS digits: more would pretend."""
-    return round(float(value), DIGITS)

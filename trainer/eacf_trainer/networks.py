@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import tensorflow as tf
 
-from eacf_trainer.config import Recipe
+from eacf_trainer.recipe import Network as NetworkSettings
+from eacf_trainer.recipe import Training
 
 KERNEL, POOL = 3, 2
 PAPER_DROPOUT = 0.2
@@ -25,9 +27,6 @@ PAPER_FILTERS = ((16, 16), (32, 32))
 
 Network = Any
 """A Keras model; TensorFlow comes without types."""
-Rows = Callable[[int], tuple[NDArray[np.uint8], NDArray[np.int64]]]
-"""Epoch number to that epoch's rows and outputs, already in random order."""
-Say = Callable[[str], None]
 
 
 def deterministic(seed: int) -> None:
@@ -40,11 +39,11 @@ def deterministic(seed: int) -> None:
     tf.config.experimental.enable_op_determinism()
 
 
-def build(recipe: Recipe, width: int, outputs: int) -> Network:
-    """The untrained network of `recipe`: (n, width) float32 normalised input, (n, outputs) logits."""
-    if recipe.network == "paper-cnn":
+def build(settings: NetworkSettings, width: int, outputs: int) -> Network:
+    """The untrained network of a recipe."""
+    if settings.kind == "paper-cnn":
         return paper_cnn(width, outputs)
-    return dense(width, recipe.hidden, outputs, recipe.dropout)
+    return dense(width, settings.hidden, outputs, settings.dropout)
 
 
 def paper_cnn(width: int, outputs: int) -> Network:
@@ -72,34 +71,60 @@ def dense(width: int, hidden: tuple[int, ...], outputs: int, dropout: float) -> 
     return keras.Model(inputs, keras.layers.Dense(outputs)(x), name="dense")
 
 
-def fit(
-    network: Network, rows: Rows, recipe: Recipe, mu: int, sd: float, say: Say = lambda text: None
-) -> list[dict[str, float]]:
-    """Train on `rows`, one call an epoch; the history: loss and accuracy on the training rows of each epoch.
+@dataclass(frozen=True)
+class Epoch:
+    """What an epoch shows, already in the order in which it is shown."""
 
-    Cross-entropy and Adam, as in the paper. Input is (byte - mu) / sd. `say` is told of every tenth part.
+    rows: NDArray[np.uint8]
+    """(n, width)."""
+    targets: NDArray[np.float32]
+    """(n, outputs) probabilities: one-hot, or what a teacher says."""
+    weights: NDArray[np.float32]
+    """(n,) how much each counts; 1 on average."""
+
+
+def train(
+    network: Network,
+    epoch: Callable[[int], Epoch],
+    settings: Training,
+    mu: int,
+    sd: float,
+    *,
+    after: Callable[[int, float], None] = lambda number, loss: None,
+) -> None:
+    """Cross-entropy and Adam, as in the paper, on ``settings.epochs`` epochs; input is (byte - mu) / sd.
+
+    `after` is told the number of each epoch and its mean loss. One compiled call an epoch: a step of so small a network is shorter
+    than what Keras does around it.
     """
-    steps = recipe.epochs * -(-len(rows(0)[0]) // recipe.batch)
-    rate = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, steps) if recipe.decay else recipe.learning_rate
-    network.compile(
-        optimizer=keras.optimizers.Adam(rate),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-    )
-    history = []
-    for epoch in range(recipe.epochs):
-        x, wanted = rows(epoch)
-        sums = dict.fromkeys(("loss", "accuracy"), 0.0)
-        # Batch by batch, so that only one of them is ever held as floats.
-        for begin in range(0, len(x), recipe.batch):
-            part = slice(begin, begin + recipe.batch)
-            done = network.train_on_batch(normalised(x[part], mu, sd), wanted[part], return_dict=True)
-            for name in sums:
-                sums[name] += float(done[name]) * len(x[part])
-        history.append({name: round(total / len(x), 6) for name, total in sums.items()})
-        if (epoch + 1) % -(-recipe.epochs // 10) == 0:
-            say(f"{recipe.name}: epoch {epoch + 1} of {recipe.epochs}, loss {history[-1]['loss']:.4f}")
-    return history
+    shown = epoch(0)
+    steps = settings.epochs * -(-len(shown.rows) // settings.batch)
+    rate: Any = settings.learning_rate
+    if settings.decay:
+        rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
+    optimizer = keras.optimizers.Adam(rate)
+    variables = network.trainable_variables
+    optimizer.build(variables)
+    rows, targets = (tf.TensorSpec((None, each.shape[1]), each.dtype) for each in (shown.rows, shown.targets))
+
+    @tf.function(input_signature=[rows, targets, tf.TensorSpec((None,), tf.float32)])  # type: ignore[untyped-decorator]
+    def run(rows: Any, targets: Any, weights: Any) -> Any:
+        count = tf.shape(rows)[0]
+        total = tf.constant(0.0)
+        for begin in tf.range(0, count, settings.batch):
+            part = slice(begin, begin + settings.batch)
+            inputs = (tf.cast(rows[part], tf.float32) - mu) / sd
+            with tf.GradientTape() as tape:
+                losses = tf.nn.softmax_cross_entropy_with_logits(targets[part], network(inputs, training=True))
+                loss = tf.reduce_mean(losses * weights[part])
+            optimizer.apply(tape.gradient(loss, variables), variables)
+            total += loss * tf.cast(tf.shape(inputs)[0], tf.float32)
+        return total / tf.cast(count, tf.float32)
+
+    for number in range(settings.epochs):
+        if number:
+            shown = epoch(number)
+        after(number, float(run(shown.rows, shown.targets, shown.weights)))
 
 
 def normalised(rows: NDArray[np.uint8], mu: int, sd: float) -> NDArray[np.float32]:

@@ -11,6 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from eacf.features.bins import ABSENT
+from eacf.features.lengths import tabulated
+
 Records = list[int]
 MOST = 16_401
 """Length field of a full TLS 1.3 record: 2^14 bytes, the type, the tag (RFC 8446, 5.2)."""
@@ -26,6 +29,12 @@ def make(flows: Sequence[Records], count: int, records: int, rng: np.random.Gene
     ways = (scattered, prefixed, stretched, mixed)
     made = [ways[number % len(ways)](flows, records, rng) for number in range(count)]
     return [made[number] for number in rng.permutation(count)]
+
+
+def made_up(table: NDArray[np.int64], count: int, records: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """(count, records) lengths of made-up flows, from those of real ones: a table as :func:`eacf.features.lengths.tabulated` gives."""
+    flows = [row[row != ABSENT].tolist() for row in table]
+    return tabulated(make(flows, count, records, rng), records)
 
 
 def scattered(flows: Sequence[Records], records: int, rng: np.random.Generator) -> Records:

@@ -31,13 +31,15 @@ class Predictions:
     wanted: NDArray[np.int64]
     """(n,) number of the label; UNKNOWN: none of them."""
     probabilities: NDArray[np.float32]
-    """(n, labels), or one more column last, "none of these"; calibrated, rows sum to 1."""
+    """(n, labels), or one more column last, "none of these"; rows sum to 1."""
     strangeness: NDArray[np.float32]
     """(n,) the greater, the less the model knows such flows."""
     said: NDArray[np.bool_]
     """(n,) the best label would be said: it passes the thresholds, which were chosen inside training."""
     fold: NDArray[np.int64]
     """(n,) whose model spoke."""
+    calibrated: NDArray[np.float32] | None = None
+    """(n,) what the best label's probability is worth, where that was calibrated."""
 
     def __post_init__(self) -> None:
         shapes = {
@@ -64,7 +66,9 @@ class Predictions:
 
     @property
     def confidence(self) -> NDArray[np.float32]:
-        """(n,) probability of the best label."""
+        """(n,) of the best label: its probability, calibrated where that was done."""
+        if self.calibrated is not None:
+            return self.calibrated
         greatest: NDArray[np.float32] = self.probabilities[:, : len(self.labels)].max(axis=1, initial=0)
         return greatest
 
@@ -76,24 +80,27 @@ class Predictions:
 
     def only(self, keep: NDArray[Any]) -> Predictions:
         """Those rows, by mask or by position."""
-        arrays = {name: getattr(self, name)[keep] for name in ARRAYS}
-        return Predictions(self.labels, **arrays)
+        return Predictions(self.labels, **{name: array[keep] for name, array in self._arrays().items()})
+
+    def _arrays(self) -> dict[str, Any]:
+        """All that have a row for each flow."""
+        arrays = {name: getattr(self, name) for name in ARRAYS}
+        return {name: array for name, array in arrays.items() if array is not None}
 
     @classmethod
     def joined(cls, parts: Sequence[Predictions]) -> Self:
         """All rows of `parts`, which must be of the same labels."""
         if not parts or any(part.labels != parts[0].labels for part in parts):
             raise ValueError("predictions: parts must be of the same labels, and one at least")
-        return cls(
-            parts[0].labels, **{name: np.concatenate([getattr(part, name) for part in parts]) for name in ARRAYS}
-        )
+        several = [part._arrays() for part in parts]
+        names = [name for name in several[0] if all(name in each for each in several)]
+        return cls(parts[0].labels, **{name: np.concatenate([each[name] for each in several]) for name in names})
 
     def save(self, path: Path) -> None:
         """Write beside `path`, then put it there in one step."""
         beside = path.with_name(f".{path.name}")
-        arrays: dict[str, Any] = {name: getattr(self, name) for name in ARRAYS}
         with beside.open("wb") as file:
-            np.savez_compressed(file, labels=np.array(self.labels), **arrays)
+            np.savez_compressed(file, labels=np.array(self.labels), **self._arrays())
         beside.replace(path)
 
     @classmethod
@@ -101,8 +108,10 @@ class Predictions:
         """Raises PredictionsError where the file is not one of :meth:`save`."""
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                return cls(tuple(arrays["labels"].tolist()), **{name: arrays[name] for name in ARRAYS})
-        except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
+                return cls(
+                    tuple(arrays["labels"].tolist()), **{name: arrays[name] for name in ARRAYS if name in arrays}
+                )
+        except (OSError, KeyError, TypeError, ValueError, EOFError, BadZipFile) as error:
             raise PredictionsError(f"{path}: holds no predictions ({error}); fit again") from error
 
 

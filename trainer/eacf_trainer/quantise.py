@@ -8,7 +8,7 @@ misread, hence :func:`calibration_rows`, and a check of the result.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -98,6 +98,25 @@ def check_input(found: Quantisation, mu: int, sd: float) -> None:
             f"input scale {found.input_scale!r} and zero point {found.input_zero_point}, needed 1/{sd!r} and {mu}: "
             "the calibration rows do not span all byte values"
         )
+
+
+def floating(network: Network) -> bytes:
+    """The network as a float32 TFLite file: what int8 is measured against."""
+    converter: Any = tf.lite.TFLiteConverter.from_keras_model(network)
+    with redirect_stdout(StringIO()):
+        model: bytes = converter.convert()
+    return model
+
+
+def runner(model: bytes, rows: NDArray[Any]) -> Callable[[], None]:
+    """A call that runs the file on these rows, on one thread."""
+    interpreter = choose().interpreter(model_content=model, num_threads=1)
+    source = interpreter.get_input_details()[0]["index"]
+    interpreter.resize_tensor_input(source, rows.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(source, rows)
+    run: Callable[[], None] = interpreter.invoke
+    return run
 
 
 def outputs(model: bytes, rows: NDArray[np.uint8]) -> NDArray[np.int8]:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from eacf.bundle.archive import COPY, MANIFEST, MAX_BYTES, MODEL, pack, unpack
 from eacf.bundle.document import canonical, identity, parse
 from eacf.bundle.fields import REBUILD
-from eacf.bundle.manifest import FORMAT, MAX_GOLDEN, Golden, Manifest, Member, Scale, read
+from eacf.bundle.manifest import FORMATS, LATER, MAX_GOLDEN, Golden, Manifest, Member, Scale, read
 from eacf.errors import BundleError
 from eacf.features import Features, from_spec
 from eacf.flow import Needs
@@ -36,14 +36,18 @@ __all__ = [
     "Member",
     "Scale",
     "default_path",
+    "find",
     "from_bytes",
     "golden",
     "load",
     "read_file",
+    "shipped",
     "write",
 ]
 
 TFLITE_MAGIC = b"TFL3"  # file_identifier of tensorflow/compiler/mlir/lite/schema/schema.fbs, at byte 4 of a flatbuffer
+SHIPPED = Path(__file__).resolve().parents[1] / "bundles"
+DEFAULT = "default"
 WRITTEN = ("format", "id", "members", "needs")
 
 
@@ -88,8 +92,18 @@ class Bundle:
 
 
 def default_path() -> Path:
-    """The bundle that eacf ships."""
-    return Path(__file__).resolve().parents[1] / "bundles" / "default.eacf"
+    """The bundle that a worker serves unless told otherwise."""
+    return SHIPPED / f"{DEFAULT}.eacf"
+
+
+def shipped() -> list[str]:
+    """Names of the bundles that eacf ships."""
+    return sorted(path.stem for path in SHIPPED.glob("*.eacf"))
+
+
+def find(name_or_file: str | Path) -> Path:
+    """A bundle's file: that of a shipped one by its name (`testbed`), else the file itself, which need not be there."""
+    return SHIPPED / f"{name_or_file}.eacf" if str(name_or_file) in shipped() else Path(name_or_file)
 
 
 def load(path: str | Path) -> Bundle:
@@ -138,13 +152,15 @@ def _member(data: bytes) -> Member:
 def write(path: str | Path, manifest: Mapping[str, Any], model: bytes) -> Bundle:
     """Write a bundle beside `path`, then put it there in one step, so that no reader ever sees half of one.
 
-    `manifest` is format 1 without `format`, `id`, `members` and `needs`, which are filled in (and overwritten).
+    `manifest` is without `format`, `id`, `members` and `needs`, which are filled in (and overwritten).
     The same manifest and model give the same bytes. If a reader would refuse it, BundleError is raised
     and nothing written.
     """
     given = {key: value for key, value in manifest.items() if key not in WRITTEN}
     given["needs"] = asdict(from_spec(manifest.get("features")).needs)
-    given |= {"format": FORMAT, "members": {MODEL: asdict(_member(model))}}
+    calibration = given.get("calibration")
+    newer = isinstance(calibration, Mapping) and any(key in calibration for key in LATER)
+    given |= {"format": FORMATS[newer], "members": {MODEL: asdict(_member(model))}}
     document = json.loads(canonical(given))
     document["id"] = identity(document)
     data = pack({MANIFEST: canonical(document), MODEL: model})

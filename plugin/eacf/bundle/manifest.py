@@ -18,7 +18,9 @@ from eacf.errors import BundleError
 from eacf.features import Features, from_spec
 from eacf.flow import Needs
 
-FORMAT = 1
+FORMATS = (1, 2)
+"""What is read. Format 2 adds `slope`, `offset` and `known` to `calibration`; a bundle without them is written as format 1."""
+LATER = ("slope", "offset", "known")
 OPTIONAL = ("golden", "signature")
 MAX_LABELS = 1024
 MAX_GOLDEN = 16
@@ -55,7 +57,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Format 1. `document` is the JSON object as read; the rest is what it says, checked."""
+    """`document` is the JSON object as read; the rest is what it says, checked."""
 
     id: str
     """12 hex digits: SHA-256 of the canonical document without `id` and `signature`."""
@@ -71,8 +73,14 @@ class Manifest:
     label_map: LabelMap
     temperature: float
     """Logits are divided by it before softmax."""
+    slope: float
+    offset: float
+    """Confidence is logistic(slope * logit(p) + offset) of the best label's probability p; 1 and 0, which change nothing, in format 1."""
+    known: tuple[float, ...] | None
+    """For each of `labels`, where it is the best one: below this probability of not being background the model abstains.
+    None (format 1): background must not be more probable than the label."""
     thresholds: tuple[float, ...]
-    """For each of `labels`: below this probability the model abstains."""
+    """For each of `labels`: below this confidence the model abstains."""
     input: Scale
     output: Scale
     training: Mapping[str, Any]
@@ -89,10 +97,10 @@ class Manifest:
 
 
 def read(document: dict[str, Any], *, strict: bool = False) -> Manifest:
-    """Check `document` whole. `strict` refuses keys that format 1 does not know, which a reader must tolerate."""
+    """Check `document` whole. `strict` refuses keys that the format does not know, which a reader must tolerate."""
     top = Table(document, "manifest")
-    if (number := whole(top.get("format"), "manifest.format", 1, 1 << 31)) != FORMAT:
-        raise BundleError(f"manifest.format: is {number}, this eacf reads {FORMAT}; update eacf")
+    if (number := whole(top.get("format"), "manifest.format", 1, 1 << 31)) not in FORMATS:
+        raise BundleError(f"manifest.format: is {number}, this eacf reads {FORMATS[0]} to {FORMATS[-1]}; update eacf")
     if (said := top.text("id", pattern="[0-9a-f]{12}")) != (real := identity(document)):
         raise BundleError(f"manifest.id: is {said}, its content has {real}: it was changed; {COPY}")
     labels = _labels(top)
@@ -110,7 +118,10 @@ def read(document: dict[str, Any], *, strict: bool = False) -> Manifest:
         needs=_needs(top.table("needs"), features),
         label_map=_label_map(top),
         temperature=calibration.number("temperature", 0.01, 100),
-        thresholds=_thresholds(top.table("thresholds"), labels),
+        slope=calibration.number("slope", 0.01, 100) if number > 1 else 1.0,
+        offset=calibration.number("offset", -100, 100) if number > 1 else 0.0,
+        known=_by_label(calibration.table("known"), labels) if number > 1 else None,
+        thresholds=_by_label(top.table("thresholds"), labels),
         input=_scale(quantisation.table("input"), 0, 255),
         output=_scale(quantisation.table("output"), -128, 255),
         training=top.table("training").value,
@@ -170,10 +181,10 @@ def _label_map(top: Table) -> LabelMap:
     return LabelMap(rules, table.where)
 
 
-def _thresholds(table: Table, labels: tuple[str, ...]) -> tuple[float, ...]:
-    thresholds = tuple(table.number(label, 0, 1) for label in labels)
+def _by_label(table: Table, labels: tuple[str, ...]) -> tuple[float, ...]:
+    numbers = tuple(table.number(label, 0, 1) for label in labels)
     table.done()
-    return thresholds
+    return numbers
 
 
 def _scale(table: Table, least: int, most: int) -> Scale:

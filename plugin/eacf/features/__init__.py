@@ -2,7 +2,8 @@
 
 A feature takes samples and gives uint8 rows. It has a name, a version and parameters, which a bundle's manifest keeps,
 and says what a sensor must collect for it (`needs`). ``paper`` is the paper's, ``payload`` and ``gaps`` its halves,
-``shape`` what we ship.
+``shape`` and
+``lengths`` what we ship.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from collections.abc import Mapping
 
 from eacf.errors import BundleError, SettingError
 from eacf.features.base import Features
+from eacf.features.lengths import Layout, Lengths
 from eacf.features.paper import GapsOnly, Paper, PayloadOnly
 from eacf.features.shape import Shape
 
-__all__ = ["Features", "GapsOnly", "Paper", "PayloadOnly", "Shape", "from_spec"]
+__all__ = ["Features", "GapsOnly", "Layout", "Lengths", "Paper", "PayloadOnly", "Shape", "from_spec"]
 
-KNOWN: dict[str, type[Features]] = {each.name: each for each in (Paper, PayloadOnly, GapsOnly, Shape)}
+KNOWN: dict[str, type[Features]] = {each.name: each for each in (Paper, PayloadOnly, GapsOnly, Shape, Lengths)}
 
 
 def from_spec(spec: object) -> Features:

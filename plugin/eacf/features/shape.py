@@ -8,9 +8,7 @@ exactly 0 and 1.
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain, repeat
 from typing import Self
 
 import numpy as np
@@ -19,16 +17,9 @@ from numpy.typing import NDArray
 from eacf.errors import SettingError
 from eacf.features import bins as binning
 from eacf.features.base import MAX_WIDTH, Features, only, whole
-from eacf.features.bins import Edges
+from eacf.features.bins import MAX_BINS, MAX_VALUES, MIN_BINS, Binner, append, check_all
 from eacf.flow import Chunk, Needs, Sample
 
-ABSENT = -(1 << 38)
-"""Stands for a value that a sample does not have; a number at or below it, which no flow has, counts as absent."""
-MOST = 1 << 38
-SPAN = 1 << 40  # more than any value spans, so that one sorted array holds the edges of all positions
-MAX_VALUES = 256
-MIN_BINS, MAX_BINS = 4, 256
-ON = 255
 OCTAVE = 16  # steps of the log scale for one doubling of a gap
 NS_PER_US = 1_000
 KEYS = ("bins", "record_bins", "chunk_bins", "gap_bins", "window_bytes")
@@ -57,9 +48,9 @@ class Shape(Features):
         """`window_bytes`: payload that a sensor waits for; it means nothing while records alone are asked for."""
         self.bins = whole("bins", bins, MIN_BINS, MAX_BINS)
         self.window_bytes = whole("window_bytes", window_bytes, 1, MAX_WIDTH)
-        self.record_bins = _all_edges("record_bins", record_bins, bins)
-        self.chunk_bins = _all_edges("chunk_bins", chunk_bins, bins)
-        self.gap_bins = _all_edges("gap_bins", gap_bins, bins)
+        self.record_bins = check_all("record_bins", record_bins, bins)
+        self.chunk_bins = check_all("chunk_bins", chunk_bins, bins)
+        self.gap_bins = check_all("gap_bins", gap_bins, bins)
         self.records, self.chunks, self.gaps = len(record_bins), len(chunk_bins), len(gap_bins)
         values = self.records + self.chunks + self.gaps
         if not 1 <= values <= MAX_VALUES:
@@ -71,19 +62,7 @@ class Shape(Features):
             self.needs = Needs(payload_bytes=0, window_bytes=window_bytes, records=0, chunks=True)
         else:
             self.needs = Needs(payload_bytes=0, window_bytes=window_bytes, records=self.records, chunks=False)
-        self._tabulate()
-
-    def _tabulate(self) -> None:
-        """One sorted array of all positions' edges, position p moved up by p * SPAN: one search bins a whole batch."""
-        edges: list[int] = []
-        column: list[int] = []
-        for position, own in enumerate(chain(self.record_bins, self.chunk_bins, self.gap_bins)):
-            # A rank minus that of the position's first edge is the bin; plus where the position's bytes begin.
-            column.append(position * self.bins - len(edges))
-            edges += [position * SPAN + edge for edge in (ABSENT + 1, *own)]
-        self._edges = np.array(edges, np.int64)
-        self._column = np.array(column, np.int64)
-        self._offset = np.arange(len(column), dtype=np.int64) * SPAN
+        self._binner = Binner((*self.record_bins, *self.chunk_bins, *self.gap_bins), self.bins)
 
     @classmethod
     def fit(
@@ -127,7 +106,7 @@ class Shape(Features):
     def from_parameters(cls, parameters: Mapping[str, object]) -> Self:
         only(parameters, KEYS)
         bins = whole("bins", parameters["bins"], MIN_BINS, MAX_BINS)
-        record_bins, chunk_bins, gap_bins = (_all_edges(key, parameters[key], bins) for key in KEYS[1:4])
+        record_bins, chunk_bins, gap_bins = (check_all(key, parameters[key], bins) for key in KEYS[1:4])
         window_bytes = whole("window_bytes", parameters["window_bytes"], 1, MAX_WIDTH)
         return cls(record_bins, chunk_bins, gap_bins, bins=bins, window_bytes=window_bytes)
 
@@ -139,31 +118,19 @@ class Shape(Features):
         return None
 
     def fill(self, samples: Sequence[Sample], out: NDArray[np.uint8]) -> None:
-        values = self._values(samples)
-        np.maximum(values, ABSENT, out=values)
-        np.minimum(values, MOST, out=values)
-        values += self._offset
-        places = self._edges.searchsorted(values, side="right")
-        places += self._column
-        places += np.arange(len(samples))[:, None] * self.shape[0]
-        out.reshape(-1)[places] = ON
+        self._binner.fill(self._values(samples), out)
 
     def _values(self, samples: Sequence[Sample]) -> NDArray[np.int64]:
         """(n, values): what each position holds, ABSENT where a sample ends before."""
         flat: list[int] = []
         records, chunks, gaps = self.records, self.chunks, self.gaps
         for sample in samples:
-            _append(flat, sample.records[:records], records)
+            append(flat, sample.records, records)
             if chunks:
-                _append(flat, [signed(chunk) for chunk in sample.chunks[:chunks]], chunks)
+                append(flat, [signed(chunk) for chunk in sample.chunks[:chunks]], chunks)
             if gaps:
-                _append(flat, [log_step(chunk.gap_ns) for chunk in sample.chunks[1 : gaps + 1]], gaps)
-        # struct takes half the time that numpy needs to look into a list.
-        try:
-            packed = bytearray(struct.pack(f"={len(flat)}q", *flat))
-        except struct.error:  # a peer's number beyond 64 bits
-            packed = bytearray(struct.pack(f"={len(flat)}q", *(max(min(value, MOST), ABSENT) for value in flat)))
-        return np.frombuffer(packed, np.int64).reshape(len(samples), records + chunks + gaps)
+                append(flat, [log_step(chunk.gap_ns) for chunk in sample.chunks[1 : gaps + 1]], gaps)
+        return binning.table(flat, records + chunks + gaps)
 
 
 def signed(chunk: Chunk) -> int:
@@ -174,15 +141,3 @@ def signed(chunk: Chunk) -> int:
 def log_step(gap_ns: int) -> int:
     """A gap on a log scale: 16 steps for each doubling of 1 + its microseconds, so 4.4 % a step; 0 for none."""
     return int(math.log2(1 + max(gap_ns, 0) / NS_PER_US) * OCTAVE)
-
-
-def _append(flat: list[int], values: list[int], count: int) -> None:
-    flat += values
-    if len(values) < count:
-        flat += repeat(ABSENT, count - len(values))
-
-
-def _all_edges(name: str, value: object, bins: int) -> tuple[Edges, ...]:
-    if not isinstance(value, list | tuple) or len(value) > MAX_VALUES:
-        raise SettingError(f"parameter {name!r} must be a list of at most {MAX_VALUES} lists of edges")
-    return tuple(binning.check(f"{name}[{number}]", edges, bins) for number, edges in enumerate(value))

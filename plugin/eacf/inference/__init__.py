@@ -20,6 +20,8 @@ from eacf.verdict import Verdict
 
 __all__ = ["MAX_BATCH", "Model", "load"]
 
+CERTAIN = 1e-6
+"""Probabilities are kept so far from 0 and 1 before their odds are taken, here as in calibration."""
 ROW_NUMBERS = np.arange(MAX_BATCH)
 
 
@@ -42,6 +44,8 @@ class Model:
         self._thresholds = np.array(manifest.thresholds)
         # Softmax of quantised logits has 256 possible terms: e to the minus (how far below the row's greatest).
         self._terms = np.exp(-np.arange(256) * (manifest.output.scale / manifest.temperature))
+        self._slope, self._offset = manifest.slope, manifest.offset
+        self._known = None if manifest.known is None else np.array(manifest.known)
         self._rows = np.zeros((MAX_BATCH, *bundle.features.shape), np.uint8)
 
     @property
@@ -50,7 +54,8 @@ class Model:
         return self._network.invoke_s
 
     def scores(self, samples: Sequence[Sample]) -> NDArray[np.float32]:
-        """(n, labels), one more column last where the bundle has a background: calibrated probabilities.
+        """(n, labels), one more column last where the bundle has a background: probabilities, by softmax with the bundle's
+        temperature. (A verdict's confidence may be calibrated further: `slope` and `offset` of the manifest.)
 
         What a sample lacks is not asked here (:meth:`verdicts` does): its row is scored as the features encode it.
         """
@@ -72,10 +77,13 @@ class Model:
         probabilities = self._probabilities(samples)
         labels, model, sni_label = self.bundle.labels, self.bundle.id, self.bundle.manifest.label_map.label
         best = probabilities[:, : len(labels)].argmax(axis=1)
-        confidence = probabilities[ROW_NUMBERS[: len(samples)], best]
+        greatest = probabilities[ROW_NUMBERS[: len(samples)], best]
+        confidence = self._confidence(greatest)
         sure = confidence >= self._thresholds[best]
-        if self.bundle.manifest.background:
-            sure &= confidence >= probabilities[:, -1]
+        if self._known is not None:
+            sure &= self._rest(probabilities) >= self._known[best]
+        elif self.bundle.manifest.background:
+            sure &= greatest >= probabilities[:, -1]
         return [
             Verdict(sample.uid, labels[number], probability, model, None, sni_label(sample.server_name))
             if certain
@@ -84,6 +92,22 @@ class Model:
                 samples, best.tolist(), confidence.tolist(), sure.tolist(), strict=True
             )
         ]
+
+    def _rest(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n,) how probable it is that the flow is of some label; without a background output, the best label's probability."""
+        if not self.bundle.manifest.background:
+            best: NDArray[np.float64] = probabilities.max(axis=1)
+            return best
+        rest: NDArray[np.float64] = 1 - probabilities[:, -1]
+        return rest
+
+    def _confidence(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
+        """logistic(slope * logit(p) + offset), as calibration chose them; p itself for 1 and 0."""
+        if (self._slope, self._offset) == (1.0, 0.0):
+            return probability
+        kept = np.clip(probability, CERTAIN, 1 - CERTAIN)
+        confidence: NDArray[np.float64] = 1 / (1 + np.exp(-self._offset) * (kept / (1 - kept)) ** -self._slope)
+        return confidence
 
     def _refuse(self, sample: Sample) -> Verdict:
         return Verdict(sample.uid, None, 0.0, self.bundle.id, "refused", self.bundle.sni_label(sample.server_name))

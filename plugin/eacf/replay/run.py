@@ -117,7 +117,9 @@ class _Reader:
         collector = kind(result.needs, flow_timeout_s=self._flow_timeout_s, selection=self._selection)
         self._before, self._here = self._before + self._here, 0
         try:
-            for time_ns, sample, also in collect(sources.opened(source), collector=collector, progress=self._on_block):
+            for time_ns, sample, also, _ in collect(
+                sources.opened(source), collector=collector, progress=self._on_block
+            ):
                 if record is not None and also == apart:
                     record.write(self._publisher.topic, sample)
                 if not also:

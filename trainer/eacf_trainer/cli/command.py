@@ -1,0 +1,73 @@
+"""``eacf-train``: picks the command, and turns what goes wrong into one line and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Sequence
+
+import eacf
+from eacf.errors import EacfError, SettingError
+from eacf_trainer.cli import bundles, dataset, evaluate, experiments, export, fit, labels, recipes, report
+
+FINE, FAILED, MISTAKE = 0, 1, 2
+"""Exit codes: done; the work failed; the command line, a recipe, a label map or a file name was wrong."""
+INTERRUPTED, PIPE_CLOSED = 130, 141
+"""Exit codes that a shell expects after SIGINT and SIGPIPE."""
+
+DESCRIPTION = """\
+Train the models that eacf serves.
+
+Captures, or what `eacf record` wrote on a sensor, become a dataset; a recipe is fitted to it, judged on captures
+that it has not seen, and leaves a bundle that a worker can serve."""
+
+EPILOG = """\
+examples:
+  eacf-train dataset captures --out office            connections of captures, as Parquet
+  eacf-train labels suggest office                    what their server names could be called
+  eacf-train fit office --out runs/office             train and judge; runs/office/report.html, .../default.eacf
+  eacf-train evaluate runs/office/default.eacf lab    what that bundle is worth on another dataset
+  eacf-train experiments office --light --out paper   the paper's experiments, on your data
+
+exit codes: 0 fine, 1 the work failed, 2 a mistake in the command, a recipe, a label map or a file name"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit code. argparse itself exits with 2 on a wrong option."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+    except SettingError as error:
+        return _say(error, MISTAKE)
+    except EacfError as error:
+        return _say(error, FAILED)
+    except KeyboardInterrupt:
+        print("eacf-train: interrupted; the same command goes on where it ended", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    except OSError as error:
+        return _say(error, FAILED)
+    return code
+
+
+def _say(error: Exception, code: int) -> int:
+    print(f"eacf-train: {error}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="eacf-train", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="version", version=f"eacf {eacf.__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for module in (dataset, labels, fit, evaluate, report, export, recipes, experiments, bundles):
+        module.add(commands)
+    return parser

@@ -1,0 +1,84 @@
+"""``eacf-train fit``: a dataset and a recipe in, a run folder out."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from eacf.errors import SettingError
+from eacf_trainer.cli.flags import crew_flags, labels_flag, progress
+
+DESCRIPTION = """\
+Fit a recipe to a dataset. The recipe is judged first: models are trained on folds of the dataset and asked about
+flows of captures that they have not seen. Then it is trained on everything, quantised, calibrated by what those
+folds said, and put into a bundle.
+
+The run folder holds all of it: configuration, versions, splits, curves, predictions, figures, weights, the bundle
+and report.html. Interrupted, the same command goes on; the same recipe, dataset, label map and seed on the same
+machine give the same bundle."""
+
+EPILOG = """\
+examples:
+  eacf-train fit office --out runs/office
+  eacf-train fit office --recipe mine.toml --labels office.toml --seeds 3 --out runs/mine
+  eacf-train fit office --recipe extra-trees --out runs/trees      judged, but nothing to export
+
+exit codes: 0 fitted, 1 the dataset cannot be learnt from or the folder not be written, 2 a mistake in the command,
+the recipe or the label map"""
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The command and its options."""
+    parser = commands.add_parser(
+        "fit",
+        help="judge a recipe on a dataset, and train it",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("dataset", type=Path, metavar="DATASET", help="a folder that `eacf-train dataset` wrote")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="RUN", help="a new folder, or that of a run that goes on"
+    )
+    parser.add_argument("--recipe", default="default", metavar="NAME|FILE", help="see `eacf-train recipes` (default)")
+    labels_flag(parser)
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the model and its splits (default: 1)")
+    parser.add_argument(
+        "--seeds", type=int, default=1, metavar="N", help="judge with so many seeds, from --seed on (default: 1)"
+    )
+    parser.add_argument(
+        "--only-model", action="store_true", help="train the model and calibrate it, but judge nothing: fewer trainings"
+    )
+    crew_flags(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Fit, write the report, say what came out."""
+    if options.seeds < 1:
+        raise SettingError(f"--seeds {options.seeds}: must be 1 or more")
+    from eacf_trainer.crew import Crew, single_threaded
+
+    single_threaded()
+    from eacf_trainer import fit, recipe, report
+    from eacf_trainer.dataset import Dataset
+    from eacf_trainer.labels import LabelRules
+
+    asked = fit.Asked(
+        dataset=Dataset.open(options.dataset),
+        rules=LabelRules.find(options.labels),
+        recipe=recipe.load(options.recipe),
+        out=options.out,
+        seeds=tuple(range(options.seed, options.seed + options.seeds)),
+        judged=not options.only_model,
+    )
+    crew = Crew(options.out / "cells", options.jobs or os.cpu_count() or 1, options.dask)
+    with progress("models") as tell:
+        written = fit.fit(asked, crew, tell, lambda text: print(f"eacf-train: {text}", file=sys.stderr, flush=True))
+    if not options.only_model:
+        print(report.write(options.out, None, asked.dataset))
+    if written is not None:
+        print(f"{written.source}: {written.id}")
+    return 0

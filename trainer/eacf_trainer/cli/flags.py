@@ -1,0 +1,59 @@
+"""Options that several commands share, and the progress bar."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+def labels_flag(parser: argparse.ArgumentParser) -> None:
+    """Which label map."""
+    parser.add_argument(
+        "--labels",
+        default="domains",
+        metavar="NAME|FILE",
+        help="a label map, see `eacf-train labels` (default: domains)",
+    )
+
+
+def crew_flags(parser: argparse.ArgumentParser) -> None:
+    """Who does the work."""
+    parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: one a core)")
+    parser.add_argument(
+        "--dask",
+        nargs="?",
+        const="local",
+        metavar="ADDRESS",
+        help="work on Dask: a cluster of this machine, or the scheduler at tcp://HOST:PORT, whose workers see the same files",
+    )
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
+    """A function to be told of pieces done, pieces in all and the last one's name; a bar on a terminal, nothing elsewhere."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    if not sys.stderr.isatty():
+        yield lambda done, total, name: None
+        return
+    columns = (
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[name]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None, name="")
+        yield lambda done, total, name: bar.update(task, completed=done, total=total, name=name)
