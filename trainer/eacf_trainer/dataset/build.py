@@ -85,6 +85,8 @@ def build(
             found.duplicates,
         )
         if not index.rows:
+            if old is None:
+                _remove_others(folder, set())
             raise DatasetError(_nothing(index))
         if old is None or old.text() != index.text():
             _write_index(folder, index)

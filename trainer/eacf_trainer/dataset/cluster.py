@@ -11,7 +11,7 @@ from eacf_trainer.dataset.index import Part
 from eacf_trainer.dataset.schema import DatasetError
 from eacf_trainer.dataset.work import Skipped, Task, build_part
 
-CONNECT_S = 15
+CONNECT_S = 10
 LOCAL = "local"
 
 
@@ -31,15 +31,13 @@ class Cluster:
             raise SettingError("--dask: Dask is not installed; pip install 'eacf[dask]', or leave --dask out") from None
         if not tasks:
             return
-        sizes = {str(number): task.source.size for number, task in enumerate(tasks)}
         read = 0
         with self._client(distributed) as client:
-            futures = client.map(build_part, tasks, key=list(sizes), pure=False, retries=1)
-            waiting = {future.key: future for future in futures}
+            futures = client.map(build_part, tasks, pure=False)
+            sizes = {future.key: task.source.size for future, task in zip(futures, tasks, strict=True)}
             for future in distributed.as_completed(futures):
                 outcome = self._outcome(distributed, future)
                 read += sizes[future.key]
-                del waiting[future.key]
                 progress(read)
                 yield outcome
 

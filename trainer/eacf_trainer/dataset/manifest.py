@@ -112,6 +112,8 @@ def _line(row: Mapping[str, str]) -> Line:
     if not start.is_finite():
         raise ValueError(f"start_ts {row['start_ts']!r} is no time in seconds")
     version = (row.get("tls_version") or "").strip()
+    if version and not 0 <= int(version, 0) <= 0xFFFF:
+        raise ValueError(f"tls_version {version!r} is not of 16 bits, such as 0x304")
     return Line(
         _end(row["client"], "client"),
         _end(row["server"], "server"),

@@ -10,7 +10,6 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 import pyarrow as pa
@@ -59,10 +58,22 @@ class Writer:
         self._columns = Columns(keep_payload=keep_payload)
         self._digest = Digest()
         self.rows = 0
-        self._file = self._beside.open("wb")
-        self._parquet = pq.ParquetWriter(
-            self._file, SCHEMA, compression=COMPRESSION, use_dictionary=list(REPEATED), write_statistics=False
-        )
+        self._parquet: Any = None
+        self._begin()
+
+    def _begin(self) -> None:
+        try:
+            self._parquet = pq.ParquetWriter(
+                self._beside,
+                SCHEMA,
+                compression=COMPRESSION,
+                use_dictionary=list(REPEATED),
+                write_statistics=False,
+                write_page_checksum=True,
+            )
+        except OSError:
+            self._beside.unlink(missing_ok=True)
+            raise
 
     def add(self, sample: Sample, **context: Any) -> None:
         """Append a row (`columns.Columns.add`)."""
@@ -85,10 +96,7 @@ class Writer:
         document = {**about, "rows": self.rows, "digest": digest}
         self._parquet.add_key_value_metadata({ABOUT_KEY: json.dumps(document)})
         self._parquet.close()
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        size = self._file.tell()
-        self._file.close()
+        size = sync(self._beside)
         name = f"{stem}.parquet"
         self._beside.replace(self._folder / name)
         sync(self._folder)
@@ -97,19 +105,17 @@ class Writer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if not self._file.closed:
-            self._file.close()
+    def __exit__(self, *_: object) -> None:
+        self._parquet.is_open = False  # else it would write its foot when Python lets go of it
         self._beside.unlink(missing_ok=True)
 
 
-def sync(folder: Path) -> None:
-    """Have the names in `folder` survive a loss of power."""
-    handle = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> int:
+    """Have a file, or the names in a folder, survive a loss of power; its size."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+        return os.fstat(handle).st_size
     finally:
         os.close(handle)
 

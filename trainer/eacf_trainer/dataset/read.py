@@ -76,7 +76,7 @@ class Dataset:
         if unknown:
             raise DatasetError(f"{self.folder}: has no column {unknown[0]!r}; there are {', '.join(SCHEMA.names)}")
         for first, file, group in self._groups():
-            yield first, _group(file, group, columns)
+            yield first, self._group(first, file, group, columns)
 
     def samples(
         self, rows: NDArray[np.int64] | None = None, *, payload: bool = True
@@ -99,7 +99,7 @@ class Dataset:
                 here = wanted[begin:end] - first
             if not len(here):
                 continue
-            table = _group(file, group, columns)
+            table = self._group(first, file, group, columns)
             for at in range(0, len(here), BATCH_ROWS):
                 some = here[at : at + BATCH_ROWS]
                 whole = some[-1] - some[0] + 1 == len(some)
@@ -117,22 +117,23 @@ class Dataset:
                     yield first, file, group
                     first += file.metadata.row_group(group).num_rows
 
+    def _group(self, first: int, file: pq.ParquetFile, group: int, columns: Sequence[str]) -> pa.Table:
+        try:
+            return file.read_row_group(group, columns=list(columns), use_threads=False).select(list(columns))
+        except (pa.ArrowException, OSError) as error:
+            raise DatasetError(
+                f"{self.folder}: the rows from {first} on are damaged ({str(error).strip()}); {_REMEDY}"
+            ) from None
+
 
 _REMEDY = "delete the folder and build the dataset again"
 
 
 def _parquet(path: Path) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(path)
+        return pq.ParquetFile(path, page_checksum_verification=True)
     except (pa.ArrowInvalid, OSError) as error:
         raise DatasetError(f"{path}: is no whole Parquet file ({error}); {_REMEDY}") from None
-
-
-def _group(file: pq.ParquetFile, group: int, columns: Sequence[str]) -> pa.Table:
-    try:
-        return file.read_row_group(group, columns=list(columns), use_threads=False).select(list(columns))
-    except (pa.ArrowException, OSError) as error:
-        raise DatasetError(f"row group {group} of a part is damaged ({error}); {_REMEDY}") from None
 
 
 def _samples(table: pa.Table) -> list[Sample]:

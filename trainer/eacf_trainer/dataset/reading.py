@@ -89,7 +89,7 @@ class Hashed:
 
 def rows(source: Hashed, options: Options, damage: Damage) -> Iterator[Row]:
     """The rows of a capture or a recording. CaptureError where it is neither."""
-    if kind_of(source.head) == "recording":
+    if kind_of(source.head, source.name) == "recording":
         yield from _recorded(source, options, damage)
     else:
         yield from _captured(source, options, damage)

@@ -65,13 +65,15 @@ def find(given: Sequence[Path], root: Path | None = None) -> Found:
     return Found(sources, duplicates)
 
 
-def kind_of(head: bytes) -> Kind:
-    """By the first bytes of a file, which may be gzip."""
+def kind_of(head: bytes, name: str) -> Kind:
+    """By the first bytes of a file, which may be gzip; where it is empty, by its name."""
     if head.startswith(GZIP_MAGIC):
         try:
             head = zlib.decompressobj(31).decompress(head, SNIFF_BYTES)
         except zlib.error:
             return "capture"
+    if not head:
+        return "recording" if name.endswith((".jsonl", ".jsonl.gz")) else "capture"
     return "recording" if head.startswith(b"{") else "capture"
 
 

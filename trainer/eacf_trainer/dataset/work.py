@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,7 +44,7 @@ def build_part(task: Task, progress: Progress = lambda count: None) -> Part | Sk
     """Read the source, write its part. DatasetError where it cannot be written; then nothing of it stays."""
     source = task.source
     try:
-        file = source.path.open("rb")
+        file = source.path.open("rb", buffering=0)
     except OSError as error:
         return Skipped(source.name, f"{error.strerror or error}")
     with file:
@@ -52,9 +53,10 @@ def build_part(task: Task, progress: Progress = lambda count: None) -> Part | Sk
         except CaptureError as error:
             return Skipped(source.name, str(error).removeprefix(f"{source.name}: "))
         except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else str(error)
             raise DatasetError(
-                f"{task.folder}: {error.strerror or error} (at {source.name}); make room there and run the same command"
-                " again, it goes on where it ended"
+                f"{task.folder}: {reason} (at {source.name}); make room there and run the same command again, it goes on"
+                " where it ended"
             ) from error
 
 
