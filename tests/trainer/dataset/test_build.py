@@ -63,6 +63,10 @@ def test_the_id_follows_from_sources_and_options_alone(built: Dataset, office: P
     assert build([office], tmp_path / "none", Options(keep_payload=False), runner=serial).id != built.id
 
 
+def test_a_dataset_is_for_its_owner_s_eyes(built: Dataset) -> None:
+    assert built.folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_captures_are_named_by_folder_and_file(built: Dataset) -> None:
     assert set(built.table(["capture"])["capture"].to_pylist()) == {
         "office/monday/a.pcap",

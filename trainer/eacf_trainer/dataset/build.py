@@ -109,7 +109,8 @@ def _locked(folder: Path) -> Iterator[None]:
     if folder.is_dir() and not any((folder / name).exists() for name in (INDEX, PARTS, LOCK)) and any(folder.iterdir()):
         raise SettingError(f"--out {folder}: holds other things than a dataset; name a new folder, or the dataset's")
     try:
-        (folder / PARTS).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(0o700, parents=True, exist_ok=True)  # who talked to whom is for its owner's eyes
+        (folder / PARTS).mkdir(exist_ok=True)
         file = (folder / LOCK).open("wb")
     except OSError as error:
         raise SettingError(f"--out {folder}: {error.strerror}; name a folder that can be written") from None
