@@ -54,7 +54,7 @@ def store(folder: Path, made: list[Sample], *, keep_payload: bool = True) -> Dat
     return Dataset.open(folder)
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(st.lists(samples, min_size=1, max_size=8), st.data())
 def test_samples_come_back_as_they_were(made: list[Sample], data: st.DataObject) -> None:
     with TemporaryDirectory() as folder:
