@@ -137,8 +137,9 @@ def told(dataset: Dataset) -> Iterator[str]:
     index = dataset.index
     for source, reason in index.skipped:
         yield f"{source}: skipped: {reason}"
-    for source, other in index.duplicates:
-        yield f"{source}: skipped: has the content of {other}"
+    if index.duplicates:
+        source, other = index.duplicates[0]
+        yield f"{_number(len(index.duplicates), 'source')} with the content of another left out (the first: {source} is {other})"
     for part in index.parts:
         if part.cut_off:
             yield f"{part.source}: damaged or cut off; what stands before the damage was read"
