@@ -68,7 +68,7 @@ PARTS = 10
 
 
 def cells(settings: Settings, only: Sequence[str]) -> list[Cell]:
-    """The cells that the figures named need, each once, those first that say most: what is stopped early has said it."""
+    """The cells that the figures named need, each once: seed by seed, and of a seed those first that say most."""
     main, inner = settings.main, inputs
     every: list[tuple[set[str], Iterator[Cell]]] = [
         ({"fig3", "fig4", "fig5", "controls"}, _each(settings, CNN, inner.BOTH, main)),
@@ -84,7 +84,8 @@ def cells(settings: Settings, only: Sequence[str]) -> list[Cell]:
         ),
         *(({"fig5"}, _each(settings, CNN, inner.PAYLOAD, size)) for size in settings.sizes),
     ]
-    return list(dict.fromkeys(cell for figures, part in every if figures & set(only) for cell in part))
+    wanted = dict.fromkeys(cell for figures, part in every if figures & set(only) for cell in part)
+    return sorted(wanted, key=lambda cell: cell.seed)
 
 
 def _controls(settings: Settings, model: str) -> Iterator[Iterator[Cell]]:

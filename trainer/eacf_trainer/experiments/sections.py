@@ -232,7 +232,7 @@ def time(measured: dict[str, Any] | None, settings: Settings) -> Section:
             }
         )
     notes = [
-        f"{measured['cpu']}; one thread; {measured['runtime']}; medians of {measured['rounds']} rounds in turns; "
+        f"{measured['cpu']}; processor time of one thread; {measured['runtime']}; medians of {measured['rounds']} rounds in turns; "
         f"{measured['parameters']:,} parameters; load average at the beginning {measured['load']}."
     ]
     table = Table(f"1D-CNN at {settings.main:,} bytes, µs a flow", ("", "median", "quartiles", "file"), rows)

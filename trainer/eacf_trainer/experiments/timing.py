@@ -1,4 +1,7 @@
-"""Time a flow: the paper's CNN as float32 and int8 TFLite, alone and in batches, in turns, so that all meet the same machine."""
+"""Time a flow: the paper's CNN as float32 and int8 TFLite, alone and in batches, in turns, so that all meet the same machine.
+
+It is processor time of one thread: what waits for other programs does not count, so that a busy machine tells nearly the same.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ def measure(flows: Flows, size: int, rounds: int = ROUNDS) -> dict[str, Any]:
     networks.deterministic(0)
     network = networks.paper_cnn(size, len(flows.labels))
     files = {
-        "float32": float32(network),
+        "float32": quantise.floating(network),
         "int8": quantise.convert(network, rows[:CALIBRATION_ROWS], scale.mu, scale.sd)[0],
     }
     given: dict[str, NDArray[Any]] = {"float32": scale.normalised(rows), "int8": rows}
@@ -51,9 +54,9 @@ def measure(flows: Flows, size: int, rounds: int = ROUNDS) -> dict[str, Any]:
     load = os.getloadavg()[0]
     for _ in range(rounds):
         for name, turn in turns.items():
-            begun = time.perf_counter()
+            begun = time.process_time()
             turn()
-            taken[name].append((time.perf_counter() - begun) / FLOWS_A_ROUND * 1e6)
+            taken[name].append((time.process_time() - begun) / FLOWS_A_ROUND * 1e6)
     return {
         "us": {name: [round(each, 1) for each in _quartiles(values)] for name, values in taken.items()},
         "bytes": {name: len(model) for name, model in files.items()},
@@ -63,14 +66,6 @@ def measure(flows: Flows, size: int, rounds: int = ROUNDS) -> dict[str, Any]:
         "cpu": cpu(),
         "load": round(load, 2),
     }
-
-
-def float32(network: Any) -> bytes:
-    """The network as a TFLite file without quantisation."""
-    import tensorflow as tf
-
-    model: bytes = tf.lite.TFLiteConverter.from_keras_model(network).convert()
-    return model
 
 
 def cpu() -> str:
