@@ -70,7 +70,7 @@ def save(folder: runs.Folder, made: Trained, found: Calibration) -> None:
         {
             "slope": found.slope,
             "offset": found.offset,
-            "known": found.known,
+            "known": found.known.tolist(),
             "thresholds": found.thresholds.tolist(),
             "mu": made.mu,
             "sd": made.sd,

@@ -1,8 +1,8 @@
 """A manifest: a CSV file that says where connections of captures come from, and what they are.
 
 Columns ``file`` (relative to the manifest's folder), ``client`` and ``server`` (``ip:port``), ``start_ts`` (seconds since
-the epoch); ``capture`` (the origin, of which the file is a piece) and ``tls_version`` (``0x304``) where it has them. Others
-mean nothing here.
+the epoch); ``capture`` (the origin, of which the file is a piece), ``tls_version`` (``0x304``) and ``server_name`` (for connections whose
+ClientHello the capture does not hold whole) where it has them. Others mean nothing here.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ class Line:
     capture: str | None
     """None: the manifest does not say."""
     tls_version: int | None
+    server_name: str | None
+    """Taken where the connection itself does not say."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ def _line(row: Mapping[str, str]) -> Line:
         int(start * 1_000_000_000),
         (row.get("capture") or "").strip() or None,
         int(version, 0) if version else None,
+        (row.get("server_name") or "").strip() or None,
     )
 
 

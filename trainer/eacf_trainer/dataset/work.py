@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from eacf.errors import CaptureError
@@ -70,6 +70,8 @@ def _write(task: Task, source: Hashed) -> Part:
                 if line is None:
                     continue
                 capture, tls_version = line.capture or capture, line.tls_version or tls_version
+                if sample.server_name is None and line.server_name is not None:
+                    sample = replace(sample, server_name=line.server_name)
             writer.add(
                 sample, cut=cut, capture=capture, sensor=sensor, complete_ns=complete_ns, tls_version=tls_version
             )
