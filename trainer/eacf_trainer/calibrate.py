@@ -61,11 +61,12 @@ def calibrate(
     labels: int,
     settings: Verdicts,
 ) -> Calibration:
-    """From held-out flows. `wanted`: `labels` for those of none; `weights`: (n,) how much each counts (by capture, say)."""
+    """From held-out flows. `wanted`: `labels` for those of none; `weights`: (n,) how much each counts where known flows are told from
+    unknown ones (those of a large capture less); confidences are held against flows as they come."""
     probability = best_probability(logits, labels)
     best = logits[:, :labels].argmax(axis=1)
     known = wanted < labels
-    slope, offset = fit_platt(probability[known], (best == wanted)[known], weights[known])
+    slope, offset = fit_platt(probability[known], (best == wanted)[known])
     confidence = platt(probability, slope, offset)
     score = not_background(logits, labels)
     least = known_thresholds(score[known], best[known], weights[known], labels, settings.known_refused)
@@ -135,13 +136,11 @@ def platt(probability: NDArray[np.float64], slope: float, offset: float) -> NDAr
     return calibrated
 
 
-def fit_platt(
-    probability: NDArray[np.float64], right: NDArray[np.bool_], weights: NDArray[np.float64]
-) -> tuple[float, float]:
+def fit_platt(probability: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[float, float]:
     """Slope and offset of the greatest likelihood that `right` follows; (1, 0) where there is too little to go by."""
     if len(right) < LEAST_ROWS or right.all() or not right.any():
         return 1.0, 0.0
-    found = LogisticRegression(C=1e6).fit(logit(probability)[:, None], right, weights)
+    found = LogisticRegression(C=1e6).fit(logit(probability)[:, None], right)
     slope = float(np.clip(found.coef_[0, 0], *SLOPES))  # never falling: a surer score must not become a less sure one
     return round(slope, 6), round(float(found.intercept_[0]), 6)
 

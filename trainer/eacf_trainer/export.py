@@ -55,7 +55,7 @@ def calibrating(bench: Bench, told: Told) -> dict[str, Any]:
     """What calibrates the final model: what each fold's model said of the flows that it had not seen."""
     first = told.plan.judged[bench.recipe.split.by][0]
     places, logits = judge.pooled([(fold.outer.judged, told.answers[fold.outer.name].logits) for fold in first.folds])
-    weights = judge.capture_weights(bench.flows.copies[places])
+    weights = judge.capture_weights(bench.flows.copies[places], bench.wanted[places])
     return {"logits": logits, "wanted": bench.wanted[places], "weights": weights, "labels": np.array(bench.outputs)}
 
 

@@ -13,6 +13,7 @@ from eacf_trainer.flows import ABSENT
 from eacf_trainer.predictions import UNKNOWN, Predictions
 from eacf_trainer.protocol import Bench, Fold, Judgement
 
+MOST_COPIES = 10
 Answers = Mapping[str, Answer]
 
 
@@ -34,7 +35,7 @@ def _fold(bench: Bench, fold: Fold, answers: Answers) -> Predictions:
         row=rows(bench, cell.judged),
         wanted=np.where(strange | (wanted == bench.outputs), UNKNOWN, wanted),
         probabilities=probabilities,
-        strangeness=(1 - best_probability(logits, cell.lesson.outputs)).astype(np.float32),
+        strangeness=strangeness(logits, cell.lesson.outputs),
         said=found.said(logits),
         fold=np.full(len(wanted), fold.number),
         calibrated=found.confidence(logits).astype(np.float32),
@@ -47,7 +48,7 @@ def calibration(bench: Bench, fold: Fold, answers: Answers) -> Calibration:
     if not fold.inner:
         return Calibration(1.0, 0.0, np.zeros(labels), np.zeros(labels))
     places, logits = pooled([(cell.judged, answers[cell.name].logits) for cell in fold.inner])
-    weights = capture_weights(bench.flows.copies[places])
+    weights = capture_weights(bench.flows.copies[places], bench.wanted[places])
     return calibrate(logits, bench.wanted[places], weights, labels, bench.recipe.verdicts)
 
 
@@ -59,11 +60,20 @@ def pooled(
     return np.concatenate(places), np.concatenate(logits)
 
 
-def capture_weights(captures: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(n,) flows of a large capture count less, by the root of its size: they are near copies, and yet more of them tell more."""
-    _, which, count = np.unique(captures, return_inverse=True, return_counts=True)
-    weights: NDArray[np.float64] = 1 / np.sqrt(count[which])
+def capture_weights(captures: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(n,) the flows of one label in one capture count together as MOST_COPIES at most: they are near copies of each other."""
+    _, which, count = np.unique(np.stack([captures, wanted]), axis=1, return_inverse=True, return_counts=True)
+    weights: NDArray[np.float64] = np.minimum(1.0, MOST_COPIES / count[which])
     return weights
+
+
+def strangeness(logits: NDArray[np.float32], labels: int) -> NDArray[np.float32]:
+    """(n,) how much likelier "none of these" is than the best label, as log-odds; without that output, how unsure the best label is."""
+    best = logits[:, :labels].max(axis=1)
+    if logits.shape[1] > labels:
+        margin: NDArray[np.float32] = (logits[:, labels] - best).astype(np.float32)
+        return margin
+    return (1 - best_probability(logits, labels)).astype(np.float32)
 
 
 def rows(bench: Bench, places: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -111,7 +111,7 @@ class Training:
 class Labels:
     """Which labels are learnt. Those that are not are background, and the run says which and why."""
 
-    least_flows: Positive = 40
+    least_flows: Positive = 30
     least_captures: Positive = 3
     """With fewer no grouped split can judge the label."""
     kinds: tuple[Literal["application", "ads", "cdn"], ...] = ("application", "ads", "cdn")
