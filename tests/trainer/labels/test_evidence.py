@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from eacf_trainer.labels.evidence import Domain, Link, groups, links, network_of, together
+from eacf_trainer.labels.evidence import Domain, Link, by_place, groups, links, network_of, together
 
 
 def domain(name: str, *servers: str, kind: str = "application", flows: int = 1, places: int = 1) -> Domain:
@@ -65,10 +65,13 @@ def test_groups_follow_links_from_the_largest() -> None:
 
 
 def test_what_is_met_with_a_group_is_told_if_it_is_met_less_elsewhere() -> None:
-    group = [domain("a.com", places=5)]
+    group = domain("a.com", places=5)
     near = domain("near.com", places=4)
     everywhere = domain("every.com", places=50)
     rare = domain("rare.com", places=1)
-    assert together(group, [near, everywhere, rare], 50) == [(near, 4, 5)]
-    assert together(group, [near], 10) == []
-    assert together([domain("a.com", places=2)], [domain("b.com", places=2)], 50) == []
+    there = by_place([group, near, everywhere, rare])
+    assert together([group], there) == [(near, 4, 5)]
+    assert together([everywhere], there) == []
+    assert together([group], by_place([group, near, domain("b.com", places=10)])) == []
+    assert together([near, group], there) == []
+    assert together([domain("a.com", places=2)], by_place([domain("b.com", places=2)])) == []

@@ -10,9 +10,12 @@ import pytest
 from eacf.collector import collect
 from eacf.errors import SettingError
 from eacf.flow import Needs
-from eacf_trainer import samples, testbed
+from eacf.recording import line
+from eacf_trainer import testbed
 from eacf_trainer.dataset import DatasetError, Options, build, serial
 from eacf_trainer.labels.seen import Place, Seen
+
+RECORDS = Needs(0, records=16, chunks=False)
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +31,7 @@ def captures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def names(captures: Path) -> Counter[str | None]:
     """As the collector tells them."""
-    records = Needs(0, records=16, chunks=False)
-    return Counter(found.sample.server_name for path in captures.iterdir() for found in collect(path, records))
+    return Counter(found.sample.server_name for path in captures.iterdir() for found in collect(path, RECORDS))
 
 
 def named(seen: Seen) -> Counter[str | None]:
@@ -43,9 +45,11 @@ def test_captures_datasets_and_recordings_say_the_same(
     captures: Path, names: Counter[str | None], tmp_path: Path
 ) -> None:
     dataset = build([captures], tmp_path / "dataset", Options(), runner=serial)
+    (tmp_path / "recordings").mkdir()
     for path in captures.iterdir():
-        samples.record(path, tmp_path / "recordings")  # each cut in a file of its own
-    assert len(list((tmp_path / "recordings").iterdir())) == 4
+        for cut, needs in (("stream", Needs()), ("records", RECORDS)):  # each in a file of its own
+            lines = [line(b"t", "zeek-1", "r", found.sample) for found in collect(path, needs)]
+            (tmp_path / "recordings" / f"{path.stem}.{cut}.jsonl").write_bytes(b"".join(lines))
     straight = Seen.of([captures])
     assert named(straight) == names
     assert names.total() == 24

@@ -6,11 +6,11 @@ What is met in the same captures by the same clients is told, and joins nothing:
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
-from itertools import combinations
+from itertools import chain, combinations
 
 from eacf_trainer.labels.names import stem
 
@@ -28,7 +28,7 @@ LIFT = 3.0
 """...if that is so many times as often as elsewhere."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Domain:
     """A registrable domain, as seen."""
 
@@ -86,19 +86,34 @@ def links(domains: Sequence[Domain]) -> Iterator[Link]:
             yield Link(one.name, other.name, reason)
 
 
-def together(group: Sequence[Domain], others: Sequence[Domain], places: int) -> list[tuple[Domain, int, int]]:
+def by_place(domains: Iterable[Domain]) -> dict[tuple[str, str], list[Domain]]:
+    """The domains that each capture's clients met."""
+    there: dict[tuple[str, str], list[Domain]] = defaultdict(list)
+    for domain in domains:
+        for place in domain.places:
+            there[place].append(domain)
+    return there
+
+
+def together(
+    group: Sequence[Domain], there: Mapping[tuple[str, str], Sequence[Domain]]
+) -> list[tuple[Domain, int, int]]:
     """Domains outside a group that are met where it is: (domain, places of both, places of the group); the closest first.
 
-    `places`: how many there are in all.
+    `there`: what is met where (:func:`by_place`).
     """
-    where = set().union(*(domain.places for domain in group))
+    where = sorted(set().union(*(domain.places for domain in group)))
     if len(where) < LEAST_PLACES:
         return []
-    found = []
-    for other in others:
-        both = len(where & other.places)
-        if both >= TOGETHER * len(where) and both * places >= LIFT * len(where) * len(other.places):
-            found.append((other, both, len(where)))
+    inside = {domain.name for domain in group}
+    both = Counter(chain.from_iterable(there[place] for place in where))
+    found = [
+        (domain, count, len(where))
+        for domain, count in both.items()
+        if count >= TOGETHER * len(where)
+        and count * len(there) >= LIFT * len(where) * len(domain.places)
+        and domain.name not in inside
+    ]
     return sorted(found, key=lambda each: (-each[1] / len(each[0].places), each[0].name))
 
 
@@ -130,10 +145,9 @@ def _alike(domains: Sequence[Domain]) -> Iterator[tuple[str, str]]:
     stems = sorted((stem(domain.name), domain.name) for domain in domains)
     for place, (first, name) in enumerate(stems):
         for other, other_name in stems[place + 1 :]:
-            if not other.startswith(first):
+            if other != first and (len(first) < LONG_STEM or not other.startswith(first)):
                 break
-            if other == first or len(first) >= LONG_STEM:
-                yield _pair(name, other_name)
+            yield _pair(name, other_name)
 
 
 def _shared_networks(domains: Sequence[Domain]) -> dict[tuple[str, str], int]:

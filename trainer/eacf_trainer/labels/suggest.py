@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from eacf_trainer.labels import suffixes
-from eacf_trainer.labels.evidence import Domain, groups, links, together
+from eacf_trainer.labels.evidence import Domain, by_place, groups, links, together
 from eacf_trainer.labels.file import KINDS, MapFile
 from eacf_trainer.labels.names import name_of, stem
 from eacf_trainer.labels.rules import LabelRules, Why
@@ -50,7 +50,7 @@ def suggestion(seen: Seen, rules: LabelRules, least: int = LEAST_FLOWS) -> str:
     """A TOML fragment: a label for each group of domains that no rule claims, of `least` flows or more. Counts are comments."""
     found = _sorted(seen, rules)
     domains = found.domains()
-    places = len({(place.capture, place.client) for place in seen.flows})
+    there = by_place(domains)
     parts, left, taken = [], [], set(rules.file.kinds)
     for group in groups(domains, links(domains)):
         new = [(domain, reason) for domain, reason in group if domain.name in found.open]
@@ -64,9 +64,8 @@ def suggestion(seen: Seen, rules: LabelRules, least: int = LEAST_FLOWS) -> str:
             new = [(domain, HALF if domain.name in found.ruled else reason) for domain, reason in new]
             new[0] = (new[0][0], new[0][1] or _turned(new[0][0], known[0][1], known[0][2]))
         taken.add(label)
-        inside = {domain.name for domain, _ in group}
-        others = [domain for name, domain in found.open.items() if name not in inside]
-        near = together([domain for domain, _ in new], others, places) if new[0][0].kind == KINDS[0] else []
+        inside = [domain for domain, _ in group]
+        near = together(inside, there) if inside[0].kind == KINDS[0] else []
         parts.append((flows, "\n".join(_table(label, new, rules, near, known=bool(known)))))
     parts.sort(key=lambda each: -each[0])
     return "\n\n".join(["\n".join(_heading(seen, found, rules, left, least)), *(text for _, text in parts)]) + "\n"
@@ -74,24 +73,34 @@ def suggestion(seen: Seen, rules: LabelRules, least: int = LEAST_FLOWS) -> str:
 
 def _sorted(seen: Seen, rules: LabelRules) -> _Sorted:
     found = _Sorted()
+    counted: dict[str | None, tuple[Domain | None, str]] = {}
     for place, flows in seen.flows.items():
-        answer = rules.explain(place.server_name)
-        found.flows[answer.why] += flows
-        if place.server_name is None or answer.why in (Why.ECH, Why.UNLABELLED, Why.NO_HOST):
-            continue
-        host = name_of(place.server_name)
-        domain = None if host is None else suffixes.registrable(host)
-        if host is None or domain is None:
-            continue
-        if answer.why is not Why.RULE:
-            of = found.open.setdefault(domain, Domain(domain, _kind(domain)))
-        elif answer.label in rules.file.kinds:
-            found.ruled[domain] = answer.label
-            of = found.known.setdefault(domain, Domain(domain, rules.kind(answer.label)))
-        else:
-            continue  # a list's
-        of.add(host, place.capture, place.client, place.server, flows)
+        if place.server_name not in counted:
+            counted[place.server_name] = _of(place.server_name, rules, found)
+        domain, host = counted[place.server_name]
+        found.flows[rules.explain(place.server_name).why] += flows
+        if domain is not None:
+            domain.add(host, place.capture, place.client, place.server, flows)
     return found
+
+
+def _of(server_name: str | None, rules: LabelRules, found: _Sorted) -> tuple[Domain | None, str]:
+    """Where to count a name, and the name in lower case; None: nowhere."""
+    answer = rules.explain(server_name)
+    host = name_of(server_name or "")
+    domain = None if host is None else suffixes.registrable(host)
+    if host is None or domain is None or answer.why in (Why.ECH, Why.UNLABELLED):
+        return None, ""
+    if answer.why is not Why.RULE:
+        if domain not in found.open:
+            found.open[domain] = Domain(domain, _kind(domain))
+        return found.open[domain], host
+    if answer.label is None or answer.label not in rules.file.kinds:
+        return None, ""  # a list's
+    found.ruled[domain] = answer.label
+    if domain not in found.known:
+        found.known[domain] = Domain(domain, rules.kind(answer.label))
+    return found.known[domain], host
 
 
 def _kind(domain: str) -> str:
