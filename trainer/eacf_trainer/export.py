@@ -106,7 +106,7 @@ def manifest(folder: runs.Folder, bench: Bench, made: Trained, found: Calibratio
         },
         "training": {
             "dataset": runs.read(folder.path / "dataset.json"),
-            "label_map": {"name": asked.rules.name, "id": asked.rules.id},
+            "label_map": asked.rules.summary,
             "recipe": recipe.document(),
             "seed": asked.seeds[0],
         },

@@ -6,7 +6,7 @@ The paper's softmax is in the loss while training and in :mod:`eacf.inference` a
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +43,7 @@ def build(settings: NetworkSettings, width: int, outputs: int) -> Network:
     """The untrained network of a recipe."""
     if settings.kind == "paper-cnn":
         return paper_cnn(width, outputs)
-    return dense(width, settings.hidden, outputs, settings.dropout)
+    return dense(width, tuple(settings.members * units for units in settings.hidden), outputs, settings.dropout)
 
 
 def paper_cnn(width: int, outputs: int) -> Network:
@@ -61,14 +61,53 @@ def paper_cnn(width: int, outputs: int) -> Network:
     return keras.Model(inputs, keras.layers.Dense(outputs)(x), name="paper_cnn")
 
 
-def dense(width: int, hidden: tuple[int, ...], outputs: int, dropout: float) -> Network:
+def dense(width: int, hidden: tuple[int, ...], outputs: int, dropout: float, name: str = "dense") -> Network:
     """Dense layers over one-hot bins. A whole invoke is three matrix products: nothing else would be as quick."""
-    x = inputs = keras.Input((width,))
-    for units in hidden:
-        x = keras.layers.Dense(units, activation="relu")(x)
+    x = inputs = keras.Input((width,), name="row")
+    for number, units in enumerate(hidden):
+        # Named, since names go into the model file, and must not tell how many layers this process made before.
+        x = keras.layers.Dense(units, activation="relu", name=f"hidden_{number}")(x)
         if dropout:
-            x = keras.layers.Dropout(dropout)(x)
-    return keras.Model(inputs, keras.layers.Dense(outputs)(x), name="dense")
+            x = keras.layers.Dropout(dropout, name=f"dropout_{number}")(x)
+    return keras.Model(inputs, keras.layers.Dense(outputs, name="logits")(x), name=name)
+
+
+def members(width: int, settings: NetworkSettings, outputs: int) -> Network:
+    """Several dense networks side by side, untrained: (n, width) to as many (n, outputs) logits. :func:`merged` makes one of them."""
+    inputs = keras.Input((width,))
+    each = [
+        dense(width, settings.hidden, outputs, settings.dropout, name=f"member_{number}")
+        for number in range(settings.members)
+    ]
+    return keras.Model(inputs, [network(inputs) for network in each], name="members")
+
+
+def merged(several: Network, settings: NetworkSettings, width: int, outputs: int) -> Network:
+    """One dense network whose logits are the mean of those of `several`: their layers side by side, without weights across."""
+    one = dense(width, tuple(settings.members * units for units in settings.hidden), outputs, settings.dropout)
+    layers = [[layer.get_weights() for layer in each.layers if layer.get_weights()] for each in several.layers[1:]]
+    made: list[NDArray[np.float32]] = []
+    for depth, same in enumerate(zip(*layers, strict=True)):
+        kernels, biases = zip(*same, strict=True)
+        if depth == len(layers[0]) - 1:
+            last: NDArray[np.float32] = np.concatenate(kernels)
+            made += [(last / len(kernels)).astype(np.float32), np.mean(biases, axis=0, dtype=np.float32)]
+        elif depth == 0:
+            made += [np.concatenate(kernels, axis=1), np.concatenate(biases)]
+        else:
+            made += [block_diagonal(kernels), np.concatenate(biases)]
+    one.set_weights(made)
+    return one
+
+
+def block_diagonal(kernels: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The kernels along the diagonal, 0 elsewhere."""
+    made = np.zeros(tuple(sum(kernel.shape[axis] for kernel in kernels) for axis in (0, 1)), np.float32)
+    row = column = 0
+    for kernel in kernels:
+        made[row : row + kernel.shape[0], column : column + kernel.shape[1]] = kernel
+        row, column = row + kernel.shape[0], column + kernel.shape[1]
+    return made
 
 
 @dataclass(frozen=True)
@@ -115,10 +154,15 @@ def train(
             part = slice(begin, begin + settings.batch)
             inputs = (tf.cast(rows[part], tf.float32) - mu) / sd
             with tf.GradientTape() as tape:
-                losses = tf.nn.softmax_cross_entropy_with_logits(targets[part], network(inputs, training=True))
-                loss = tf.reduce_mean(losses * weights[part])
+                said = network(inputs, training=True)
+                each = [
+                    tf.nn.softmax_cross_entropy_with_logits(targets[part], logits)
+                    for logits in (said if isinstance(said, list | tuple) else [said])
+                ]
+                # The sum: members of a network learn as each would alone.
+                loss = tf.reduce_mean(tf.add_n(each) * weights[part])
             optimizer.apply(tape.gradient(loss, variables), variables)
-            total += loss * tf.cast(tf.shape(inputs)[0], tf.float32)
+            total += loss / len(each) * tf.cast(tf.shape(inputs)[0], tf.float32)
         return total / tf.cast(count, tf.float32)
 
     for number in range(settings.epochs):

@@ -58,6 +58,8 @@ class Network:
     kind: Literal["dense", "paper-cnn", "estimator"] = "dense"
     hidden: tuple[Positive, ...] = (160, 64)
     """Widths of the dense layers (dense)."""
+    members: Annotated[int, Field(ge=1, le=16)] = 1
+    """Networks that are trained side by side and merged into one, whose logits are their mean (dense)."""
     dropout: Share = 0.2
     """Of the dense layers (dense); the paper's is part of its network."""
     estimator: str = ""

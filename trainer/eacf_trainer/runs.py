@@ -60,7 +60,7 @@ class Folder:
             "seed": seeds[0],
             "seeds": list(seeds),
             "dataset": {"id": dataset.id, "rows": dataset.rows, "folder": str(dataset.folder)},
-            "label_map": {"name": rules.name, "id": rules.id},
+            "label_map": rules.summary,
         }
         kept = read(path / "config.json")
         different = [key for key in config if kept is not None and _deciding(kept.get(key)) != _deciding(config[key])]

@@ -57,7 +57,11 @@ def train(
     made = learning.features(recipe, samples, seed)
     shown = Shown(recipe, made, samples, seed)
     mu, sd = normalisation(recipe, shown.rows)
-    network = networks.build(recipe.network, made.shape[0], shown.targets.shape[1])
+    width, outputs = made.shape[0], shown.targets.shape[1]
+    several = recipe.network.kind == "dense" and recipe.network.members > 1
+    learning_one = (
+        networks.members(width, recipe.network, outputs) if several else networks.build(recipe.network, width, outputs)
+    )
     losses: list[float] = []
     accuracies: list[tuple[float, float]] = []
     every = -(-settings.epochs // CURVE_POINTS)
@@ -68,13 +72,15 @@ def train(
         accuracies.append((np.nan, np.nan))
         if told is not None and ((number + 1) % every == 0 or number + 1 == settings.epochs):
             known = shown.wanted < lesson.outputs
+            network = networks.merged(learning_one, recipe.network, width, outputs) if several else learning_one
             pairs = ((shown.rows[known], shown.wanted[known]), told)
             first, second = (accuracy(networks.logits(network, x, mu, sd), y, lesson.outputs) for x, y in pairs)
             accuracies[-1] = (first, second)
         if (number + 1) % -(-settings.epochs // 10) == 0:
             say(f"epoch {number + 1} of {settings.epochs}, loss {loss:.4f}")
 
-    networks.train(network, shown.epoch, settings, mu, sd, after=after)
+    networks.train(learning_one, shown.epoch, settings, mu, sd, after=after)
+    network = networks.merged(learning_one, recipe.network, width, outputs) if several else learning_one
     ranges = quantise.calibration_rows(shown.rows)
     model, found = quantise.convert(network, ranges, mu, sd)
     return Trained(network, made, mu, sd, lesson.outputs, shown.background, model, found, ranges, losses, accuracies)
