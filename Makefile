@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := trainer/demo/demo.pcap.gz
 
-.PHONY: demo test check bundles docs bench bench-zeek clean
+.PHONY: demo test check bundles docs bench bench-zeek bench-model clean
 .DEFAULT_GOAL := test
 
 $(BIN)/python:
@@ -31,7 +31,7 @@ $(VENV)/.bench: pyproject.toml $(VENV)/.test
 
 # A capture of made-up applications goes in, labels come out; eacf.log lies in demo-out/ afterwards.
 demo: $(VENV)/.run
-	@$(BIN)/eacf replay $(DEMO) --log-dir demo-out
+	@$(BIN)/eacf replay $(DEMO) --bundle testbed --log-dir demo-out
 	@echo
 	@echo "Every line is in demo-out/eacf.log too. Now a capture of your own:"
 	@echo "    $(BIN)/eacf replay YOUR.pcap --log-dir ."
@@ -47,9 +47,10 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
 
-# From made-up captures to both trained bundles; the small one is what eacf ships.
+# The shipped bundle of made-up applications, from captures that are generated. `public` needs real ones:
+# eacf-train bundles public --captures FOLDER
 bundles: $(VENV)/.test
-	$(BIN)/python -m eacf_trainer bundles
+	$(BIN)/eacf-train bundles testbed
 
 # The page of Zeek's settings, from the comments in its scripts.
 docs:
@@ -62,5 +63,9 @@ bench: $(VENV)/.bench
 bench-zeek: $(VENV)/.test
 	$(BIN)/python tests/bench_zeek --out bench-zeek.json
 
+# Trains some hundred models; what is done is kept in build/, so that a second run only does what is new. Real captures: EACF_SHARED.
+bench-model: $(VENV)/.test
+	$(BIN)/python tests/bench_model --out bench-model.json
+
 clean:
-	rm -rf build dist demo-out bench.json bench-zeek.json
+	rm -rf build dist demo-out bench.json bench-zeek.json bench-model.json

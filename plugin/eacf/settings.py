@@ -41,7 +41,9 @@ class Range:
 class Settings:
     """The worker's settings; made by :func:`resolve`, or directly where the values are known to be good."""
 
-    bundle: Annotated[Path | None, Range("Bundle to serve; none: the one that eacf ships.")] = None
+    bundle: Annotated[
+        Path | None, Range("Bundle to serve: a file, or the name of one that eacf ships; none: `public`.")
+    ] = None
     subscribe_endpoint: Annotated[str, Range("Where the bus is heard (Zeek's XPUB socket).")] = "tcp://127.0.0.1:5555"
     publish_endpoint: Annotated[str, Range("Where the bus is spoken to (Zeek's XSUB socket).")] = "tcp://127.0.0.1:5556"
     queue_flows: Annotated[int, Range("Flows that wait for the model; when full, the oldest go.", 1, 1_000_000)] = 4096

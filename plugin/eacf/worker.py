@@ -39,7 +39,7 @@ _clock = time.monotonic
 def run(settings: Settings) -> int:
     """Serve until SIGTERM; 0. BundleError, BusError or SettingError where it cannot begin. For a main thread."""
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
-    path = settings.bundle or bundle.default_path()
+    path = bundle.find(settings.bundle)
     model = inference.load(path, threads=settings.threads)
     engine = Engine(
         model,

@@ -49,7 +49,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
     parser.add_argument("--only", choices=PARTS, help="measure one part; the others' figures stay in the file")
     options = parser.parse_args()
-    from eacf_trainer.crew import single_threaded
+    from eacf_trainer.processes import single_threaded
 
     single_threaded()
     options.work.mkdir(parents=True, exist_ok=True)

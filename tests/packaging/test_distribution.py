@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 FIND = """
 import pathlib, eacf.sensor
 print(eacf.sensor.zeek_scripts())
-print(pathlib.Path(eacf.__file__).parent / "bundles" / "default.eacf")
+print(pathlib.Path(eacf.__file__).parent / "bundles" / "public.eacf")
 """
 
 
@@ -60,7 +60,9 @@ def test_the_wheel_holds_the_scripts_for_zeek(built: Built, repository: Path) ->
     assert {"eacf/zeek/__load__.zeek", "eacf/zeek/dpd.sig", "eacf/zeek/options.zeek"} <= scripts
     names = built.wheel_names
     assert scripts == {name for name in names if name.startswith("eacf/zeek/")}
-    assert {"eacf/bundles/default.eacf", "eacf/py.typed", "eacf_trainer/__main__.py"} <= names
+    assert {"eacf/bundles/public.eacf", "eacf/bundles/testbed.eacf", "eacf/py.typed"} <= names
+    for kind in ("cli/__init__.py", "recipes/default.toml", "labels/maps/services.toml", "report/templates/report.html.j2"):
+        assert f"eacf_trainer/{kind}" in names
     assert {name.split("/")[0] for name in names if "dist-info" not in name} == {"eacf", "eacf_trainer"}
 
 

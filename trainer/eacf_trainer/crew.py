@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from eacf.errors import SettingError
+from eacf.errors import EacfError, SettingError
 from eacf_trainer.cells import Answer, Cell, work
+from eacf_trainer.processes import end_with_parent, signals_held, single_threaded
 
 Tell = Callable[[int, int, str], None]
 """Told of cells done, cells in all, and the name of the last one."""
 Worked = Generator[tuple[str, Answer], None, None]
 """Key and answer of each cell as it is done; closed early, it stops the work."""
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-"""One each: cells side by side use a machine better than threads inside one, and sums do not depend on their number."""
+
+
+class CrewError(EacfError, RuntimeError):
+    """Work that could not be done. The message says the remedy."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +70,20 @@ class Crew:
 
     def _by_processes(self, missing: Mapping[str, Cell]) -> Worked:
         # Spawned, not forked: a process that has loaded TensorFlow cannot be forked.
-        pool = ProcessPoolExecutor(min(self.jobs, len(missing)), get_context("spawn"), initializer=single_threaded)
+        pool = ProcessPoolExecutor(min(self.jobs, len(missing)), get_context("spawn"), initializer=_begin)
         try:
-            waiting = {pool.submit(work, cell): key for key, cell in missing.items()}
+            with signals_held():
+                waiting = {pool.submit(work, cell): key for key, cell in missing.items()}
             while waiting:
                 finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
                 for each in finished:
-                    yield waiting.pop(each), each.result()
+                    yield waiting.pop(each), _result(each)
+        except BaseException:
+            for process in list(pool._processes.values()):  # what they are at is not kept: no need to wait for it
+                process.terminate()
+            raise
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
 
     def _by_dask(self, missing: Mapping[str, Cell]) -> Worked:
         try:
@@ -101,8 +109,16 @@ class Crew:
                 cluster.close()
 
 
-def single_threaded() -> None:
-    """Let a process that has not loaded numpy or TensorFlow yet use one thread in each."""
-    for name in THREADS:
-        os.environ[name] = "1"
-    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+def _result(future: Future[Answer]) -> Answer:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        raise CrewError(
+            "a process that trains was killed, most likely for want of memory; say fewer with --jobs and run the same command "
+            "again, it goes on where it ended"
+        ) from None
+
+
+def _begin() -> None:
+    single_threaded()
+    end_with_parent()

@@ -47,7 +47,7 @@ __all__ = [
 
 TFLITE_MAGIC = b"TFL3"  # file_identifier of tensorflow/compiler/mlir/lite/schema/schema.fbs, at byte 4 of a flatbuffer
 SHIPPED = Path(__file__).resolve().parents[1] / "bundles"
-DEFAULT = "default"
+DEFAULT = "public"
 WRITTEN = ("format", "id", "members", "needs")
 
 
@@ -101,8 +101,13 @@ def shipped() -> list[str]:
     return sorted(path.stem for path in SHIPPED.glob("*.eacf"))
 
 
-def find(name_or_file: str | Path) -> Path:
-    """A bundle's file: that of a shipped one by its name (`testbed`), else the file itself, which need not be there."""
+def find(name_or_file: str | Path | None) -> Path:
+    """A bundle's file: that of a shipped one by its name (`testbed`), else the file itself, which need not be there.
+
+    None: the one that a worker serves unless told otherwise.
+    """
+    if name_or_file is None:
+        return default_path()
     return SHIPPED / f"{name_or_file}.eacf" if str(name_or_file) in shipped() else Path(name_or_file)
 
 

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes default.eacf, the bundle beside this file, and its run folder trainer/runs/default; `make bundles` builds the paper's too.
+# Makes the bundles beside this file and their run folders in trainer/runs. `public` only where its captures are: $1, a folder with manifest.csv.
 set -eu
 cd "$(dirname "$0")/../../.."
-exec .venv/bin/python -m eacf_trainer bundles --only default
+.venv/bin/eacf-train bundles testbed
+[ $# -eq 0 ] || .venv/bin/eacf-train bundles public --captures "$1"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Check a bundle whole (hashes, shapes, limits) and show what it says of itself. Without FILE: the bundle
-that eacf ships."""
+that a worker serves unless told otherwise."""
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -29,7 +29,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    show.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a bundle (.eacf)")
+    show.add_argument(
+        "file", nargs="?", type=Path, metavar="FILE", help="a bundle (.eacf), or a shipped one: public, testbed"
+    )
     show.add_argument("--json", action="store_true", help="the manifest as JSON, as it lies in the bundle")
     show.set_defaults(run=run_show)
 
@@ -38,9 +40,10 @@ def run_show(options: argparse.Namespace) -> int:
     """Load, which checks, and print."""
     import eacf.bundle
 
-    path = options.file or eacf.bundle.default_path()
+    path = eacf.bundle.find(options.file)
     if not path.exists():
-        raise SettingError(f"{path}: no such file; name a bundle (.eacf)")
+        shipped = ", ".join(eacf.bundle.shipped())
+        raise SettingError(f"{path}: no such file; name a bundle (.eacf), or a shipped one: {shipped}")
     bundle = eacf.bundle.load(path)
     if options.json:
         print(json.dumps(bundle.manifest.document, indent=2))

@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     from eacf.doctor import examine
 
     show = _as_json if options.json else _on_terminal() if sys.stdout.isatty() else _as_text
-    bundle = resolved.settings.bundle or eacf.bundle.default_path()
+    bundle = eacf.bundle.find(resolved.settings.bundle)
     states = []
     for finding in examine(bus_of(resolved.settings), bundle, options.timeout):
         show(finding)

@@ -54,8 +54,15 @@ def resolved_settings(options: argparse.Namespace) -> Resolved:
 def bundle_exists(resolved: Resolved) -> None:
     """SettingError where a bundle is named that is not there."""
     bundle = resolved.settings.bundle
-    if bundle is not None and not bundle.exists():
-        raise SettingError(f"{resolved.origins['bundle']}: {bundle}: no such file; name a bundle (.eacf)")
+    if bundle is None or bundle.exists():
+        return
+    from eacf.bundle import find, shipped
+
+    if not find(bundle).exists():
+        raise SettingError(
+            f"{resolved.origins['bundle']}: {bundle}: no such file; name a bundle (.eacf), or a shipped one: "
+            f"{', '.join(shipped())}"
+        )
 
 
 def timeout_fits(options: argparse.Namespace) -> None:

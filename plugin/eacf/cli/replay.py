@@ -51,7 +51,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("captures", nargs="+", metavar="CAPTURE", help="a capture file; - is standard input")
-    parser.add_argument("--bundle", type=Path, metavar="FILE", help="the model to ask (default: the one eacf ships)")
+    parser.add_argument(
+        "--bundle", type=Path, metavar="FILE", help="the model to ask: a file, or a shipped one (default: public)"
+    )
     parser.add_argument("--json", action="store_true", help="JSON lines on standard output, and in eacf.log")
     parser.add_argument(
         "--log-dir", type=Path, metavar="DIR", help="write DIR/eacf.log in Zeek's format; one from before is replaced"

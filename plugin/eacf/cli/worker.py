@@ -15,7 +15,7 @@ A setting is taken from its flag, else from the environment (EACF_<NAME>), else 
 
 WORKER_EPILOG = """\
 examples:
-  eacf worker                                   the bundle that eacf ships, Zeek's loopback ports
+  eacf worker                                   the bundle `public`, Zeek's loopback ports
   eacf worker --bundle office.eacf --metrics-port 9114
   eacf worker --config /etc/eacf.toml
   EACF_LOG_LEVEL=debug eacf worker"""

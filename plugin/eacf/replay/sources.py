@@ -51,8 +51,10 @@ def check(sources: list[Capture], flow_timeout_s: float) -> None:
 
 def bundle_path(bundle: Path | str | None) -> Path:
     """Where the bundle lies; read here too, so that a bad one is told plainly and before a process is started."""
-    path = eacf.bundle.default_path() if bundle is None else Path(bundle)
+    path = eacf.bundle.find(bundle)
     if not path.exists():
-        raise SettingError(f"--bundle {path}: no such file; name a bundle (.eacf), or none for the one that eacf ships")
+        raise SettingError(
+            f"--bundle {path}: no such file; name a bundle (.eacf), or a shipped one: {', '.join(eacf.bundle.shipped())}"
+        )
     eacf.bundle.load(path)
     return path.resolve()

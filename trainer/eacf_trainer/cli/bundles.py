@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
         raise SettingError("eacf is installed, not run from its repository: say with --out where bundles go")
     if options.name == "public" and options.captures is None:
         raise SettingError("bundles public: needs --captures, a folder of captures with manifest.csv (docs/dataset.md)")
-    from eacf_trainer.crew import single_threaded
+    from eacf_trainer.processes import single_threaded
 
     single_threaded()
     from eacf_trainer import bundles

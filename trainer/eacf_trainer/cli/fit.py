@@ -59,10 +59,11 @@ def run(options: argparse.Namespace) -> int:
     """Fit, write the report, say what came out."""
     if options.seeds < 1:
         raise SettingError(f"--seeds {options.seeds}: must be 1 or more")
-    from eacf_trainer.crew import Crew, single_threaded
+    from eacf_trainer.processes import single_threaded
 
     single_threaded()
     from eacf_trainer import fit, recipe, report
+    from eacf_trainer.crew import Crew
     from eacf_trainer.dataset import Dataset
     from eacf_trainer.labels import LabelRules
 

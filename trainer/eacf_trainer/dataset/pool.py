@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from multiprocessing.sharedctypes import Synchronized, SynchronizedArray
 from typing import Any
 
 from eacf_trainer.dataset.index import Part
 from eacf_trainer.dataset.schema import DatasetError
 from eacf_trainer.dataset.work import Skipped, Task, build_part
+from eacf_trainer.processes import end_with_parent, signals_held
 
 LOOK_S = 0.1
 """How often progress is told."""
@@ -47,7 +44,7 @@ class Pool:
         read, stop = context.Array("q", len(tasks), lock=False), context.Value("b", 0, lock=False)
         executor = ProcessPoolExecutor(jobs, context, _begin, (read, stop))
         try:
-            with _signals_held():
+            with signals_held():
                 waiting = {executor.submit(_run, number, task) for number, task in enumerate(tasks)}
             while waiting:
                 done, waiting = wait(waiting, LOOK_S, FIRST_COMPLETED)
@@ -69,16 +66,6 @@ def _outcome(future: Future[Part | Skipped]) -> Part | Skipped:
         ) from None
 
 
-@contextmanager
-def _signals_held() -> Iterator[None]:
-    """Processes that are started meanwhile never get Ctrl-C themselves; this one gets it afterwards."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 # In the processes
 
 _shared: tuple[Any, Any] | None = None
@@ -91,14 +78,7 @@ class _Stopped(Exception):
 def _begin(read: SynchronizedArray[int], stop: Synchronized[int]) -> None:
     global _shared
     _shared = read, stop
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    end_with_parent()
 
 
 def _run(number: int, task: Task) -> Part | Skipped:

@@ -1,0 +1,44 @@
+"""Processes that work for this one: they end with it, however it ends, and Ctrl-C is its affair alone."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+
+
+def end_with_parent() -> None:
+    """To be called in a process that was started: it ends when the one that started it has ended."""
+    threading.Thread(target=_watch, daemon=True).start()
+
+
+def _watch() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Processes that are started meanwhile never get Ctrl-C themselves; this one gets it afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def single_threaded() -> None:
+    """Let a process that has not loaded numpy or TensorFlow yet use one thread in each.
+
+    Trainings side by side use a machine better than threads inside one, and sums do not depend on the number of cores.
+    """
+    for name in THREADS:
+        os.environ[name] = "1"
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
