@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import platform
+import warnings
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib import import_module
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, is_classifier
 
 import eacf
 from eacf.errors import SettingError
@@ -29,6 +31,7 @@ SHORT: Mapping[str, str] = {
 }
 """Names for those that are often wanted; the last five are the paper's, with scikit-learn's defaults (IV-B-1)."""
 PAPERS = ("decision-tree", "svm", "knn", "logistic-regression", "naive-bayes")
+TRIAL_ROWS = 20
 LIBRARIES = ("ai-edge-litert", "keras", "numpy", "scikit-learn", "tensorflow-cpu")
 
 
@@ -37,7 +40,7 @@ def make(line: str, seed: int) -> Any:
     written = SHORT.get(line, line)
     try:
         call = ast.parse(written, mode="eval").body
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise _wrong(line, "is neither a short name nor a class with arguments") from None
     arguments: dict[str, Any] = {}
     if isinstance(call, ast.Call):
@@ -45,7 +48,7 @@ def make(line: str, seed: int) -> Any:
             raise _wrong(line, "has arguments without a name")
         try:
             arguments = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
-        except ValueError:
+        except (ValueError, TypeError):
             raise _wrong(line, "has an argument that is no plain value") from None
         call = call.func
     module, _, name = ast.unparse(call).rpartition(".")
@@ -53,14 +56,27 @@ def make(line: str, seed: int) -> Any:
         raise _wrong(line, "is no class of scikit-learn")
     try:
         kind = getattr(import_module(module), name)
+        if not inspect.isclass(kind):  # a function would be called here: some load data from the network
+            raise _wrong(line, "is no class")
         known = inspect.signature(kind).parameters
         arguments |= {"random_state": seed} if "random_state" in known and "random_state" not in arguments else {}
         made = kind(**arguments)
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise _wrong(line, f"cannot be made ({error})") from None
-    if not hasattr(made, "fit") or not hasattr(kind, "predict"):
+    if not (isinstance(made, BaseEstimator) and is_classifier(made)):
         raise _wrong(line, "is no classifier")
     return made
+
+
+def check(line: str) -> None:
+    """Raise SettingError now for what :func:`make`, or the estimator itself once it learns, would find wrong with `line`."""
+    made, rows = make(line, 0), np.random.default_rng(0).normal(size=(TRIAL_ROWS, 2)).astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            made.fit(rows, np.arange(TRIAL_ROWS) % 2)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise _wrong(line, f"cannot learn ({' '.join(str(error).split())[:200]})") from None
 
 
 def probabilities(estimator: Any, rows: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from eacf.bundle import Bundle
 from eacf.errors import SettingError
-from eacf_trainer import bank, export, figures, flows, judge, runs
+from eacf_trainer import bank, estimators, export, figures, flows, judge, runs
 from eacf_trainer.cells import Answer, Cell
 from eacf_trainer.crew import Crew, Tell
 from eacf_trainer.dataset import Dataset
@@ -89,6 +89,9 @@ def check(recipe: Recipe) -> None:
         raise SettingError(
             f"recipe {recipe.name}: network.kind is 'estimator', and network.estimator does not say which"
         )
+    lines = [*recipe.compare, *recipe.training.teacher.estimators]
+    for line in [*lines, recipe.network.estimator] if recipe.network.kind == "estimator" else lines:
+        estimators.check(line)
 
 
 def with_cuts(recipe: Recipe, found: flows.Flows) -> Recipe:

@@ -27,6 +27,7 @@ Protocol = Literal["grouped", "random", "environment", "client", "time"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -48,7 +49,7 @@ class Input:
     gaps: Annotated[int, Field(ge=1, le=1024)] = 16
     """Gaps (gaps)."""
     cuts: tuple[Cut, ...] = ("records", "stream")
-    """Samples of each training connection that are learnt from; those of the other cut are one more look at the same connection."""
+    """Cuts that samples may come from: of each connection the one that a sensor would send, the other where there is none."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -70,9 +71,9 @@ class Network:
 class Outliers:
     """What the output "none of these" learns from; all shares are rows for each row of a known flow, as drawn in an epoch."""
 
-    made_up: Annotated[float, Field(ge=0)] = 0.0
+    made_up: Rate = 0.0
     """Made-up flows (eacf_trainer.outliers)."""
-    background: Annotated[float, Field(ge=0)] = 0.0
+    background: Rate = 0.0
     """Real flows of labels that are too rare to learn, and of names without a label."""
     pool: Positive = 5
     """Epochs' worth of made-up rows to draw from."""
@@ -86,7 +87,7 @@ class Teacher:
     """Each one line, as in ``network.estimator``; their probabilities are averaged."""
     share: Share = 0.0
     """How much the opinion counts against the label, on real flows."""
-    recombined: Annotated[float, Field(ge=0)] = 0.0
+    recombined: Rate = 0.0
     """Flows made of the values of two real ones, for each real one, as drawn in an epoch; their target is the opinion alone."""
     pool: Positive = 10
     """Epochs' worth of them to draw from."""
@@ -98,7 +99,7 @@ class Training:
 
     epochs: Positive = 100
     batch: Positive = 64
-    learning_rate: Annotated[float, Field(gt=0)] = 0.0005
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.0005
     decay: bool = False
     """Whether the learning rate falls to 0 along a cosine."""
     balance: Literal["none", "weights"] = "none"
@@ -152,7 +153,7 @@ class Recipe:
     """One model: what it sees, what it is, how it learns, how it is judged, when it may speak."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-    version: Annotated[str, Field(min_length=1, max_length=40)] = "1"
+    version: Annotated[str, Field(pattern=r"^[ -~]{1,40}$")] = "1"
     about: str = ""
     input: Input = Input()
     network: Network = Network()
@@ -162,7 +163,7 @@ class Recipe:
     verdicts: Verdicts = Verdicts()
     compare: tuple[str, ...] = ()
     """Estimators that are judged on the same folds and the same values, each one line, as in ``network.estimator``."""
-    early: tuple[Positive, ...] = ()
+    early: tuple[Annotated[int, Field(ge=1, le=16)], ...] = ()
     """Numbers of records at which the same recipe is judged too."""
     lighter: str = ""
     """How this differs from the full setting; empty: it is the full one. Goes into the manifest."""
