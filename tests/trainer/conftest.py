@@ -1,116 +1,175 @@
-"""One small run, made once: captures of the testbed, a small network, its int8 bundle. TensorFlow is imported with it."""
+"""One small dataset and two small runs, made once: a network (TensorFlow comes with it) and an estimator."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+import tomllib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
 from eacf.bundle import Bundle
-from eacf_trainer import bundles, captures, networks, quantise, recipes, samples, testbed, training
-from eacf_trainer.bundles import Data, Int8
-from eacf_trainer.config import CaptureSet, Outliers, Plan, Recipe, Way
-from eacf_trainer.quantise import Quantisation
-from eacf_trainer.samples import Labelled
-from eacf_trainer.training import Trained
+from eacf_trainer import bank, fit, flows, plan, recipe
+from eacf_trainer.crew import Crew
+from eacf_trainer.dataset import Dataset, Options, build, serial
+from eacf_trainer.fit import Asked
+from eacf_trainer.flows import Flows
+from eacf_trainer.labels import LabelRules
+from eacf_trainer.plan import CaptureSet
+from eacf_trainer.protocol import Bench
+from eacf_trainer.recipe import Recipe
+
+SITE = CaptureSet(tuple(range(400, 408)), 60, ("lan", "dsl"), ("a", "b", "c", "d"))
+TINY = """
+name = "tiny"
+[input]
+records = 8
+bins = 16
+[network]
+hidden = [24]
+[training]
+epochs = 3
+learning_rate = 0.01
+[training.teacher]
+estimators = ["sklearn.ensemble.ExtraTreesClassifier(n_estimators=5)"]
+recombined = 1.0
+pool = 2
+[training.outliers]
+background = 0.5
+made_up = 0.5
+pool = 2
+[labels]
+least_flows = 5
+[split]
+folds = 2
+inner = 2
+beside = ["random"]
+hidden_labels = 4
+"""
+NEIGHBOURS = "sklearn.neighbors.KNeighborsClassifier(n_neighbors=3)"
+TREES = f"""
+name = "neighbours"
+early = [2, 4]
+compare = ["naive-bayes"]
+[network]
+kind = "estimator"
+estimator = "{NEIGHBOURS}"
+[labels]
+least_flows = 5
+[split]
+folds = 3
+inner = 2
+beside = ["random", "environment", "time", "client"]
+hidden_labels = 4
+"""
 
 
-def captured(seeds: tuple[int, ...], sites: str) -> CaptureSet:
-    return CaptureSet(seeds, 100, ("lan", "lossy"), (f"{sites}-0", f"{sites}-1"), background_share=0.2)
+class Run(NamedTuple):
+    """A run that was finished."""
 
+    asked: Asked
+    crew: Crew
+    bundle: Bundle | None
+    said: list[str]
 
-class Built(NamedTuple):
-    """What `bundles.build` made."""
+    @property
+    def folder(self) -> Path:
+        return self.asked.out
 
-    bundle: Bundle
-    file: Path
-    run: Path
-
-
-class Prepared(NamedTuple):
-    """Samples on disk."""
-
-    work: Path
-    """What ``--work`` would be."""
-    captures: dict[str, list[Path]]
-
-
-@pytest.fixture(scope="session")
-def plan() -> Plan:
-    """Six captures of 100 connections."""
-    return Plan(captured((1, 2, 3), "training"), captured((801, 802), "validation"), captured((1001,), "evaluation"))
-
-
-@pytest.fixture(scope="session")
-def recipe() -> Recipe:
-    """The shipped recipe, small."""
-    return replace(
-        recipes.DEFAULT,
-        name="small",
-        epochs=15,
-        batch=32,
-        learning_rate=0.01,
-        hidden=(24,),
-        bins=24,
-        outliers=Outliers(0.5, 2, 0.25),
-    )
-
-
-@pytest.fixture(scope="session")
-def prepared(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
-    """The captures of `plan`, generated and collected."""
-    work = tmp_path_factory.mktemp("work")
-    return Prepared(work, captures.prepare(plan, work / "captures", lambda text: None))
-
-
-@pytest.fixture(scope="session")
-def flows(prepared: Prepared) -> dict[str, dict[Way, Labelled]]:
-    """Samples by purpose and cut."""
-    return captures.read(prepared.captures, testbed.LABEL_MAP)
-
-
-@pytest.fixture(scope="session")
-def data(plan: Plan, flows: Mapping[str, Mapping[Way, Labelled]]) -> Data:
-    """All that a bundle is built from."""
-    return Data(**flows, label_map=testbed.LABEL_MAP, summary=captures.summary(plan, flows))
-
-
-@pytest.fixture(scope="session")
-def trained(recipe: Recipe, data: Data) -> Trained:
-    """The float network of `recipe`."""
-    return training.train(recipe, samples.joined([data.training[way] for way in recipe.ways]))
-
-
-@pytest.fixture(scope="session")
-def int8(recipe: Recipe, trained: Trained, data: Data) -> Int8:
-    """The same, quantised."""
-    return bundles.quantised(recipe, trained, samples.joined([data.validation[way] for way in recipe.ways]))
+    @property
+    def made(self) -> Bundle:
+        """Of a network."""
+        assert self.bundle is not None
+        return self.bundle
 
 
 @pytest.fixture(scope="session")
-def built(recipe: Recipe, data: Data, tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """The bundle and the run folder of `recipe`."""
-    folder = tmp_path_factory.mktemp("built")
-    bundle = bundles.build(recipe, data, folder, folder / "run", lambda text: None)
-    return Built(bundle, folder / "small.eacf", folder / "run")
+def captures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight captures of 60 connections at four sites; do not write there."""
+    return plan.generate(SITE, tmp_path_factory.mktemp("site") / "captures", lambda text: None)
+
+
+@pytest.fixture(scope="session")
+def site(captures: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Their dataset."""
+    return build([captures], tmp_path_factory.mktemp("site-dataset") / "dataset", Options(), runner=serial)
+
+
+@pytest.fixture(scope="session")
+def rules() -> LabelRules:
+    """The testbed's label map."""
+    return LabelRules.named("testbed")
+
+
+@pytest.fixture(scope="session")
+def tiny_text() -> str:
+    """A small network's recipe, as a file."""
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_text: str) -> Recipe:
+    """The same."""
+    return recipe.parse(tomllib.loads(tiny_text), "tiny.toml")
+
+
+@pytest.fixture(scope="session")
+def neighbours() -> Recipe:
+    """An estimator's recipe, judged in all ways there are."""
+    return recipe.parse(tomllib.loads(TREES), "neighbours.toml")
+
+
+@pytest.fixture(scope="session")
+def found(site: Dataset, rules: LabelRules, tiny: Recipe) -> Flows:
+    """The connections of `site`, labelled."""
+    return flows.read(site, rules, tiny.labels)
+
+
+@pytest.fixture(scope="session")
+def banked(site: Dataset, found: Flows, tiny: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Their lengths as arrays."""
+    return bank.prepare(site, found, tiny.input, tmp_path_factory.mktemp("work"))
+
+
+@pytest.fixture(scope="session")
+def bench(found: Flows, tiny: Recipe, banked: Path) -> Bench:
+    """What cells of the tiny recipe share."""
+    return Bench(found, tiny, str(banked))
+
+
+def fitted(asked: Asked) -> Run:
+    said: list[str] = []
+    crew = Crew(asked.out / "cells")
+    return Run(asked, crew, fit.fit(asked, crew, lambda done, total, name: None, said.append), said)
+
+
+@pytest.fixture(scope="session")
+def run(site: Dataset, rules: LabelRules, tiny: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The tiny recipe, fitted; copy the folder before you change it."""
+    return fitted(Asked(site, rules, tiny, tmp_path_factory.mktemp("run") / "run"))
+
+
+@pytest.fixture(scope="session")
+def judged(site: Dataset, rules: LabelRules, neighbours: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The estimator's, with two seeds."""
+    return fitted(Asked(site, rules, neighbours, tmp_path_factory.mktemp("judged") / "run", seeds=(1, 2)))
 
 
 class Told(NamedTuple):
     """A network whose logits can be foretold, in float and in int8."""
 
-    network: networks.Network
+    network: Any
     rows: np.ndarray
     model: bytes
-    quantisation: Quantisation
+    quantisation: Any
 
 
 @pytest.fixture(scope="session")
 def told() -> Told:
     """Eight bytes in, three logits out: each is 6 times one of the bytes 2, 1 and 3, as a share of 255."""
+    from eacf_trainer import networks, quantise  # TensorFlow takes seconds
+
     network = networks.dense(8, (), 3, 0.0)
     kernel = np.zeros((8, 3), np.float32)
     kernel[2, 0] = kernel[1, 1] = kernel[3, 2] = 6
