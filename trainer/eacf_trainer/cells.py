@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -21,8 +20,10 @@ from numpy.typing import NDArray
 from eacf_trainer import estimators, learning
 from eacf_trainer.bank import Bank
 from eacf_trainer.learning import Lesson
-from eacf_trainer.recipe import Cut, Input, Recipe
+from eacf_trainer.recipe import Input, Recipe
 
+WAY = 2
+"""Raised with every change of code that changes answers, so that kept ones of the way before are not taken for them."""
 TRIFLE = 1e-6
 """Added to an estimator's probabilities before the logarithm is taken."""
 
@@ -48,6 +49,7 @@ class Cell:
             "recipe": deciding(self.recipe),
             "bank": Path(self.bank).name,
             "seed": self.seed,
+            "way": WAY,
             "outputs": self.lesson.outputs,
             "versions": estimators.versions(),
         }
@@ -93,22 +95,6 @@ def deciding(recipe: Recipe) -> dict[str, Any]:
     return {name: document[name] for name in ("input", "network", "training")}
 
 
-def judged_table(bank: Bank, places: NDArray[np.int64], settings: Input) -> learning.Table:
-    """(m, ...) samples of connections in the cut that a sensor would send, or where there is none in the other."""
-    first, *others = cuts_by_preference(settings)
-    table = np.array(bank.arrays[first][places])
-    for cut in others:
-        missing = ~bank.there[first][places] & bank.there[cut][places]
-        table[missing] = bank.arrays[cut][places[missing]]
-    return table
-
-
-def cuts_by_preference(settings: Input) -> tuple[Cut, ...]:
-    """Features on lengths ask a sensor for records alone."""
-    preferred: Cut = "records" if settings.features == "lengths" else "stream"
-    return tuple(sorted(settings.cuts, key=lambda cut: cut != preferred))
-
-
 def work(cell: Cell) -> Answer:
     """Train and ask."""
     bank = Bank.open(Path(cell.bank), cell.recipe.input.cuts)
@@ -116,7 +102,7 @@ def work(cell: Cell) -> Answer:
         return _estimated(cell, bank)
     from eacf_trainer import trained  # loads TensorFlow
 
-    table = judged_table(bank, cell.judged, cell.recipe.input)
+    table = learning.samples(bank, cell.judged, cell.recipe.input)
     model = trained.train(cell.recipe, bank, cell.lesson, cell.seed, asked=(table, cell.wanted))
     logits, floats = trained.answers(model, table)
     return Answer(logits, floats, np.array(model.losses), np.array(model.accuracies).reshape(-1, 2))
@@ -133,7 +119,7 @@ def _estimated(cell: Cell, bank: Bank) -> Answer:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a linear model that has not converged within scikit-learn's defaults
         estimator.fit(_scaled(settings, shown.table, shown.table), shown.wanted)
-        asked = _scaled(settings, judged_table(bank, cell.judged, settings), shown.table)
+        asked = _scaled(settings, learning.samples(bank, cell.judged, settings), shown.table)
         scores = np.full((len(cell.judged), cell.lesson.outputs), TRIFLE)
         scores[:, estimator.classes_] += estimators.probabilities(estimator, asked)
     logits = np.log(scores / scores.sum(axis=1, keepdims=True)).astype(np.float32)
@@ -148,13 +134,3 @@ def _scaled(settings: Input, table: learning.Table, shown: learning.Table) -> ND
         return numbers
     mu, sd = float(shown.mean(dtype=np.float64)), float(shown.std(dtype=np.float64)) or 1.0
     return ((numbers - mu) / sd).astype(np.float32)
-
-
-def without(recipe: Recipe) -> Recipe:
-    """`recipe` without what does not decide a training, for sending to other processes."""
-    return replace(recipe, compare=(), early=())
-
-
-def total(cells: Sequence[Cell]) -> int:
-    """Trainings that are asked for, those with the same key once."""
-    return len({cell.key() for cell in cells})

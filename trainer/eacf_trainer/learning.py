@@ -16,7 +16,7 @@ from eacf.features import Features, Layout, Lengths
 from eacf_trainer import bank as banks
 from eacf_trainer import binning
 from eacf_trainer.bank import Bank
-from eacf_trainer.recipe import Input, Recipe
+from eacf_trainer.recipe import Cut, Input, Recipe
 
 Say = Callable[[str], None]
 Table = NDArray[Any]
@@ -47,7 +47,7 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Taught:
-    """All that a lesson's samples are: each connection once for each of its cuts."""
+    """A lesson's samples."""
 
     table: Table
     wanted: NDArray[np.int64]
@@ -58,13 +58,25 @@ class Taught:
 
 
 def taught(bank: Bank, lesson: Lesson, settings: Input) -> Taught:
-    """The samples of a lesson, cut by cut."""
-    tables, wanted = [], []
-    for cut in settings.cuts:
-        there = bank.there[cut][lesson.places]
-        tables.append(np.asarray(bank.arrays[cut][lesson.places[there]]))
-        wanted.append(lesson.wanted[there])
-    return Taught(np.concatenate(tables), np.concatenate(wanted), lesson.outputs)
+    """The samples of a lesson: one for each connection that has any."""
+    there = np.any([bank.there[cut][lesson.places] for cut in settings.cuts], axis=0)
+    return Taught(samples(bank, lesson.places[there], settings), lesson.wanted[there], lesson.outputs)
+
+
+def samples(bank: Bank, places: NDArray[np.int64], settings: Input) -> Table:
+    """(n, ...) of connections in the cut that a sensor would send, or where there is none in the other; with neither, of nothing."""
+    first, *others = cuts_by_preference(settings)
+    table = np.array(bank.arrays[first][places])
+    for cut in others:
+        missing = ~bank.there[first][places] & bank.there[cut][places]
+        table[missing] = bank.arrays[cut][places[missing]]
+    return table
+
+
+def cuts_by_preference(settings: Input) -> tuple[Cut, ...]:
+    """Features on lengths ask a sensor for records alone."""
+    preferred: Cut = "records" if settings.features == "lengths" else "stream"
+    return tuple(sorted(settings.cuts, key=lambda cut: cut != preferred))
 
 
 def capped(lesson: Lesson, most: int, rng: np.random.Generator) -> Lesson:

@@ -25,6 +25,8 @@ PAPER_DROPOUT = 0.2
 PAPER_DENSE = (500, 300)
 PAPER_FILTERS = ((16, 16), (32, 32))
 
+ROWS_AT_ONCE = 512
+
 Network = Any
 """A Keras model; TensorFlow comes without types."""
 
@@ -177,8 +179,15 @@ def normalised(rows: NDArray[np.uint8], mu: int, sd: float) -> NDArray[np.float3
 
 
 def logits(network: Network, rows: NDArray[np.uint8], mu: int, sd: float) -> NDArray[np.float32]:
-    """(n, outputs) of the float network."""
-    scores: NDArray[np.float32] = network.predict(normalised(rows, mu, sd), batch_size=256, verbose=0)
+    """(n, outputs) of the float network; of several side by side the mean."""
+    parts = []
+    # Called, not `predict`: that compiles the network anew each time that there is a new one.
+    for begin in range(0, len(rows), ROWS_AT_ONCE):
+        said = network(normalised(rows[begin : begin + ROWS_AT_ONCE], mu, sd), training=False)
+        parts.append(
+            np.mean([each.numpy() for each in said], axis=0) if isinstance(said, list | tuple) else said.numpy()
+        )
+    scores: NDArray[np.float32] = np.concatenate(parts)
     return scores
 
 

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from eacf.features import Features
 from eacf_trainer import learning, networks, quantise
 from eacf_trainer.bank import Bank
-from eacf_trainer.learning import Lesson, Taught
+from eacf_trainer.learning import Lesson
 from eacf_trainer.quantise import Quantisation
 from eacf_trainer.recipe import Recipe
 from eacf_trainer.shown import Shown
 
-CURVE_POINTS = 20
-"""Epochs after which accuracy is looked at, for the learning curve."""
+CURVE_POINTS, CURVE_ROWS = 12, 500
+"""Epochs after which accuracy is looked at for the learning curve, and rows that are asked."""
 
 
 @dataclass(frozen=True)
@@ -65,16 +65,15 @@ def train(
     losses: list[float] = []
     accuracies: list[tuple[float, float]] = []
     every = -(-settings.epochs // CURVE_POINTS)
-    told = None if asked is None else (learning.rows(made, asked[0]), asked[1])
+    looked_at = [] if asked is None else [some(shown.rows, shown.wanted), some(learning.rows(made, asked[0]), asked[1])]
 
     def after(number: int, loss: float) -> None:
         losses.append(round(loss, 6))
         accuracies.append((np.nan, np.nan))
-        if told is not None and ((number + 1) % every == 0 or number + 1 == settings.epochs):
-            known = shown.wanted < lesson.outputs
-            network = networks.merged(learning_one, recipe.network, width, outputs) if several else learning_one
-            pairs = ((shown.rows[known], shown.wanted[known]), told)
-            first, second = (accuracy(networks.logits(network, x, mu, sd), y, lesson.outputs) for x, y in pairs)
+        if looked_at and ((number + 1) % every == 0 or number + 1 == settings.epochs):
+            first, second = (
+                accuracy(networks.logits(learning_one, x, mu, sd), y, lesson.outputs) for x, y in looked_at
+            )
             accuracies[-1] = (first, second)
         if (number + 1) % -(-settings.epochs // 10) == 0:
             say(f"epoch {number + 1} of {settings.epochs}, loss {loss:.4f}")
@@ -84,6 +83,12 @@ def train(
     ranges = quantise.calibration_rows(shown.rows)
     model, found = quantise.convert(network, ranges, mu, sd)
     return Trained(network, made, mu, sd, lesson.outputs, shown.background, model, found, ranges, losses, accuracies)
+
+
+def some(rows: NDArray[np.uint8], wanted: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """At most CURVE_ROWS of them, evenly taken."""
+    step = max(1, -(-len(rows) // CURVE_ROWS))
+    return rows[::step], wanted[::step]
 
 
 def accuracy(logits: NDArray[np.float32], wanted: NDArray[np.int64], outputs: int) -> float:
@@ -107,8 +112,3 @@ def answers(model: Trained, table: learning.Table) -> tuple[NDArray[np.float32],
         return none, none
     floats = networks.logits(model.network, rows, model.mu, model.sd)
     return quantise.logits(model.model, model.quantisation, rows), floats
-
-
-def samples_of(bank: Bank, lesson: Lesson, recipe: Recipe) -> Taught:
-    """The samples that :func:`train` shows, before any are drawn."""
-    return learning.taught(bank, lesson, recipe.input)
