@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -47,13 +48,13 @@ def model(folder: Path) -> tuple[Recipe, Trained]:
             ranges = held["rows"]
         with np.load(folder / CALIBRATING) as held:
             labels = int(held["labels"])
-    except (OSError, KeyError, ValueError) as error:
+        features = from_spec(spec)
+        networks.deterministic(0)
+        outputs = len(weights[-1])
+        network = networks.build(used.network, features.shape[0], outputs)
+        network.set_weights(weights)
+    except (OSError, EOFError, BadZipFile, LookupError, TypeError, ValueError) as error:
         raise SettingError(f"{folder}: is not whole ({error}); run `eacf-train fit` again into a new folder") from None
-    features = from_spec(spec)
-    networks.deterministic(0)
-    outputs = len(weights[-1])
-    network = networks.build(used.network, features.shape[0], outputs)
-    network.set_weights(weights)
     mu, sd = trained.normalisation(used, ranges) if used.input.features == "lengths" else _ends(folder)
     made, ends = quantise.convert(network, ranges, mu, sd)
     return used, Trained(network, features, mu, sd, labels, outputs > labels, made, ends, ranges, [], [])

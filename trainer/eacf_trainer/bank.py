@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -76,6 +77,9 @@ def _write(dataset: Dataset, rows: NDArray[np.int64], features: Features | None,
     beside = folder / f".{cut}.npy"
     shape = (len(rows), features.shape[0] if features else MOST_RECORDS)
     array = np.lib.format.open_memmap(beside, "w+", np.uint8 if features else np.int64, shape)
+    with beside.open("r+b") as file:
+        # A mapped file has holes; on a full disk, writing into one would kill the process without a word.
+        os.posix_fallocate(file.fileno(), 0, beside.stat().st_size)
     if not features:
         array[:] = NO_VALUE
     place = np.full(dataset.rows, ABSENT, np.int64)

@@ -32,6 +32,7 @@ REASONS: Mapping[Protocol, str] = {
     "client": "clients stay whole: what the model gives for a machine that it has not seen",
     "time": "the newest flows judge, those before them teach: what the model gives tomorrow",
 }
+ONE_FOLD = "all flows of the labels fall into one fold, so that none could teach what another judges"
 COLUMNS = ("tls_version", "capture")
 """Figures are told by the values of these."""
 MOST_GROUPS = 20
@@ -64,6 +65,9 @@ def fit(asked: Asked, crew: Crew, tell: Tell, say: Callable[[str], None]) -> Bun
     folder.write("dataset", card)
     bench = Bench(found, recipe, str(bank.prepare(asked.dataset, found, recipe.input, folder.path / "work")))
     plan = Plan.of(bench, asked)
+    for protocol in recipe.split.beside:
+        if asked.judged and protocol not in plan.judged:
+            folder.log(f"split {protocol} is left out: {ONE_FOLD}")
     folder.write("splits", plan.splits(bench))
     say(f"training {len(plan.cells)} models on {len(found.labels)} labels, {int(found.known.sum())} flows")
     answers = crew.run(plan.cells, tell)
@@ -117,20 +121,23 @@ class Plan:
         split, recipe = bench.recipe.split, bench.recipe
         judged: dict[str, list[Judgement]] = {}
         seeds = asked.seeds if asked.judged else asked.seeds[:1]
+        beside = divided(bench, seeds)
         judged[split.by] = [bench.judgement(split.by, seed, calibrated=asked.judged) for seed in seeds]
         if not asked.judged:
             return cls(judged)
-        for protocol in split.beside:
+        for protocol in beside:
             judged[protocol] = [bench.judgement(protocol, seed, calibrated=False) for seed in seeds]
         if split.hidden_labels and split.by != "time" and bench.outputs > split.hidden_labels + 1:
-            judged["hidden"] = [bench.hidden(split.by, seed) for seed in seeds]
+            hidden = [bench.hidden(split.by, seed) for seed in seeds]
+            if all(each.folds for each in hidden):
+                judged["hidden"] = hidden
         for records in recipe.early:
             judged[f"early/{records}"] = [
                 bench.early(records).judgement(split.by, seed, name=f"early/{records}", calibrated=False)
                 for seed in seeds
             ]
         for line in recipe.compare:
-            for protocol in (split.by, *split.beside):
+            for protocol in (split.by, *beside):
                 judged[f"compare/{line}/{protocol}"] = [
                     bench.estimator(line).judgement(protocol, seed, name=f"compare/{line}/{protocol}", calibrated=False)
                     for seed in seeds
@@ -160,6 +167,23 @@ class Plan:
                 "groups": group_folds(bench, first.protocol, fold.tolist()),
             }
         return described
+
+
+def divided(bench: Bench, seeds: Sequence[int]) -> list[Protocol]:
+    """Those of ``split.beside`` that divide the dataset. Raises SettingError where there is none, or ``split.by`` does not."""
+    split = bench.recipe.split
+    able = [each for each in (split.by, *split.beside) if all(bench.divides(each, seed) for seed in seeds)]
+    if split.by not in able:
+        raise SettingError(
+            f"recipe {bench.recipe.name}: split.by {split.by!r} does not divide this dataset: {ONE_FOLD}; add captures, or "
+            "choose another split"
+        )
+    if len(able) < 2:
+        raise SettingError(
+            f"recipe {bench.recipe.name}: none of split.beside ({', '.join(split.beside)}) divides this dataset: {ONE_FOLD}; "
+            "add 'random'"
+        )
+    return able[1:]
 
 
 def group_folds(bench: Bench, protocol: Protocol, fold: Sequence[int]) -> dict[str, int]:

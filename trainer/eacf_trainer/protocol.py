@@ -69,6 +69,10 @@ class Bench:
         split = self.recipe.split
         return self.flows.folds(protocol, split.folds, seed, split.test_share)
 
+    def divides(self, protocol: Protocol, seed: int) -> bool:
+        """Whether there are two folds with flows of labels, so that one can teach and the other judge."""
+        return len(np.unique(self.folds(protocol, seed)[self.flows.known])) > 1
+
     def judgement(self, protocol: Protocol, seed: int, *, name: str = "", calibrated: bool = True) -> Judgement:
         """The folds of one split; `calibrated`: with inner ones."""
         fold = self.folds(protocol, seed)
@@ -88,6 +92,8 @@ class Bench:
         by: Protocol = "grouped" if protocol == "time" else protocol
         inner = Inner(by, self.recipe.split.inner, seed)
         fold = inner.folds(wanted, self.flows.groups(by)[learnt])
+        if len(np.unique(fold[wanted >= 0])) < 2:  # a part of one group
+            fold = Inner("random", inner.count, seed).folds(wanted, fold)
         for number in np.unique(fold[wanted >= 0]).tolist():
             part = learnt[fold == number]
             yield self.cell(f"{title}/inner/{number}", learnt[fold != number], part, seed)
@@ -105,6 +111,8 @@ class Bench:
             unseen = np.isin(self.flows.wanted, labels)
             for number in np.unique(fold[self.flows.known]).tolist():
                 learnt = np.flatnonzero((fold != number) & ~unseen)
+                if not self.flows.known[learnt].any():
+                    continue
                 judged = np.flatnonzero((fold == number) & self.flows.known)
                 out = tuple(sorted(labels.tolist()))
                 cell = self.cell(f"hidden/{seed}/{turn}/{number}", learnt, judged, seed, out)

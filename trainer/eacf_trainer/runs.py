@@ -46,8 +46,11 @@ class Folder:
         bundle: str | None = None,
     ) -> Self:
         """A new one, or one of the same run to go on with. Raises SettingError where another run lies there, or is at work."""
-        path.mkdir(parents=True, exist_ok=True)
-        lock = (path / ".lock").open("wb")
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            lock = (path / ".lock").open("wb")
+        except OSError as error:
+            raise SettingError(f"--out {path}: {error.strerror}; name a folder that can be written") from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

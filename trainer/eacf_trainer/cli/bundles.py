@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from pathlib import Path
 
 from eacf.errors import SettingError
-from eacf_trainer.cli.flags import progress
+from eacf_trainer.cli.flags import jobs, progress
 
 ROOT = Path(__file__).resolve().parents[3]
 """Of the checkout, if this runs from one."""
@@ -53,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
 
     homes = bundles.Homes.under(options.out) if options.out else bundles.Homes.in_repository(ROOT)
     with progress("models") as tell:
-        work = bundles.Work(homes, options.jobs or os.cpu_count() or 1, tell, say)
+        work = bundles.Work(homes, jobs(options), tell, say)
         written = bundles.testbed(work) if options.name == "testbed" else bundles.public(work, options.captures)
     print(f"{written.source}: {written.id}")
     return 0

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from eacf.errors import SettingError
-from eacf_trainer.cli.flags import crew_flags, labels_flag, progress
+from eacf_trainer.cli.flags import crew_flags, jobs, labels_flag, progress
 
 DESCRIPTION = """\
 Fit a recipe to a dataset. The recipe is judged first: models are trained on folds of the dataset and asked about
@@ -27,6 +26,9 @@ examples:
 
 exit codes: 0 fitted, 1 the dataset cannot be learnt from or the folder not be written, 2 a mistake in the command,
 the recipe or the label map"""
+
+
+MOST_SEED = 1_000_000_000
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -59,6 +61,8 @@ def run(options: argparse.Namespace) -> int:
     """Fit, write the report, say what came out."""
     if options.seeds < 1:
         raise SettingError(f"--seeds {options.seeds}: must be 1 or more")
+    if not 0 <= options.seed <= MOST_SEED:
+        raise SettingError(f"--seed {options.seed}: must be from 0 to {MOST_SEED:,}")
     from eacf_trainer.processes import single_threaded
 
     single_threaded()
@@ -75,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
         seeds=tuple(range(options.seed, options.seed + options.seeds)),
         judged=not options.only_model,
     )
-    crew = Crew(options.out / "cells", options.jobs or os.cpu_count() or 1, options.dask)
+    crew = Crew(options.out / "cells", jobs(options), options.dask)
     with progress("models") as tell:
         written = fit.fit(asked, crew, tell, lambda text: print(f"eacf-train: {text}", file=sys.stderr, flush=True))
     if not options.only_model:

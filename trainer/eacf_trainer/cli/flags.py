@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from eacf.errors import SettingError
 
 
 def labels_flag(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +31,14 @@ def crew_flags(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="work on Dask: a cluster of this machine, or the scheduler at tcp://HOST:PORT, whose workers see the same files",
     )
+
+
+def jobs(options: argparse.Namespace) -> int:
+    """How many processes --jobs asks for."""
+    count: int = len(os.sched_getaffinity(0)) if options.jobs is None else options.jobs
+    if count < 1:
+        raise SettingError(f"--jobs {count}: must be a number of 1 or more")
+    return count
 
 
 @contextmanager
