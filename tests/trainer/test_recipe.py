@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eacf.errors import SettingError
-from eacf_trainer import estimators, fit, recipe
+from eacf_trainer import estimators, recipe
 from eacf_trainer.recipe import Recipe
 
 
@@ -45,11 +45,14 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
 
 @given(documents())
 def test_whatever_a_file_says_it_is_a_recipe_or_a_setting_error(document: dict[str, Any]) -> None:
+    said = ""
     try:
         made = recipe.parse(document, "some.toml")
     except SettingError as error:
-        assert str(error).startswith("some.toml: ")
-        assert len(str(error)) < 1000
+        said = str(error)
+    if said:
+        assert said.startswith("some.toml: ")
+        assert len(said) < 1000
         return
     text = json.dumps(made.document(), allow_nan=False)
     again = recipe.parse(json.loads(text), "config.json")
@@ -61,7 +64,6 @@ def test_shipped_recipes(name: str) -> None:
     made = recipe.load(name)
     assert made.name == name
     assert made.about
-    fit.check(made)
     assert recipe.parse(made.document(), name) == made
     for line in (*made.compare, *made.training.teacher.estimators):
         estimators.make(line, 1)
@@ -113,10 +115,10 @@ def test_a_wrong_key_is_named_with_what_is_allowed(text: str, said: str) -> None
 
 
 def test_a_name_is_needed_and_is_one_of_a_file() -> None:
-    with pytest.raises(SettingError, match="x.toml: name: is missing"):
+    with pytest.raises(SettingError, match=r"x\.toml: name: is missing"):
         recipe.parse({}, "x.toml")
     for name in ("", "Upper", "a/b", "../x", "a" * 65, "a\n"):
-        with pytest.raises(SettingError, match="x.toml: name is"):
+        with pytest.raises(SettingError, match=r"x\.toml: name is"):
             recipe.parse({"name": name}, "x.toml")
 
 
@@ -136,14 +138,14 @@ def test_files_are_found_and_what_is_none_is_told(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text('name = "mine"\n[split]\nfolds = 3\n')
     assert recipe.load(str(file)).split.folds == 3
-    with pytest.raises(SettingError, match="--recipe mine: no such recipe; shipped are default, .* or name a file"):
+    with pytest.raises(SettingError, match=r"--recipe mine: no such recipe; shipped are default, .* or name a file"):
         recipe.load("mine")
     with pytest.raises(SettingError, match=r"none.toml: No such file or directory; name a recipe's file \(.toml\)"):
         recipe.load(str(tmp_path / "none.toml"))
     (tmp_path / "folder.toml").mkdir()
-    with pytest.raises(SettingError, match="folder.toml: Is a directory"):
+    with pytest.raises(SettingError, match=r"folder\.toml: Is a directory"):
         recipe.load(str(tmp_path / "folder.toml"))
     for data in (b"name = ", b"\xff\xfe", b'name = "a"\nname = "b"'):
         file.write_bytes(data)
-        with pytest.raises(SettingError, match="mine.toml: is no TOML"):
+        with pytest.raises(SettingError, match=r"mine\.toml: is no TOML"):
             recipe.load(str(file))
