@@ -1,6 +1,7 @@
 """Does payload say anything beyond its number of bytes? Each control takes something out of the flows; what is left, a model may use.
 
-Every control keeps the number of payload bytes of each flow and its chunks, so that padding begins where it began and gaps stay.
+Every control keeps the number of payload bytes of each flow and the lengths of its chunks, so that padding begins where it began and
+gaps stand where they stood; all but :func:`sizes` keep the gaps' values, too.
 """
 
 from __future__ import annotations
@@ -52,10 +53,19 @@ def constant(samples: Sequence[Sample], rng: np.random.Generator) -> list[Sample
     return [replace(sample, payload=bytes([CONSTANT]) * len(sample.payload)) for sample in samples]
 
 
+def sizes(samples: Sequence[Sample], rng: np.random.Generator) -> list[Sample]:
+    """As :func:`constant`, and every gap 0: how long chunks are, and nothing else."""
+    return [
+        replace(sample, chunks=[replace(chunk, gap_ns=0) for chunk in sample.chunks])
+        for sample in constant(samples, rng)
+    ]
+
+
 CONTROLS: dict[str, Callable[[Sequence[Sample], np.random.Generator], list[Sample]]] = {
     "random": random,
     "shuffled": shuffled,
     "constant": constant,
+    "sizes": sizes,
 }
 
 

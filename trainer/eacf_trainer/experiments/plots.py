@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eacf_trainer.experiments import inputs, paper
+from eacf_trainer.experiments.controls import LABELS, ORIGINAL
 from eacf_trainer.experiments.plan import CNN, MODELS, MOST_FREQUENT, SPLITS
 from eacf_trainer.experiments.results import Results, Score, Setup
 from eacf_trainer.experiments.sections import CONTROL_NAMES, NAMES, seeds_of
@@ -22,6 +23,16 @@ COLOURS = {"cnn": "#0072b2", "dt": "#d55e00", "svm": "#009e73", "knn": "#cc79a7"
 SHADES = {"precision": "#9ecae1", "recall": "#4292c6", "F1": "#084594"}
 INK = "#333333"
 DOTS = 150
+SHORT = {
+    (inputs.BOTH, ORIGINAL): "original",
+    (inputs.BOTH, "random"): "random bytes",
+    (inputs.BOTH, "shuffled"): "other flows' ciphertext",
+    (inputs.BOTH, "constant"): "all bytes the same",
+    (inputs.BOTH, "sizes"): "chunk sizes alone",
+    (inputs.PAYLOAD, "constant"): "number of bytes alone",
+    (inputs.BOTH, LABELS): "training labels shuffled",
+}
+"""Of the controls, for the axis."""
 TITLES = {"random": "random split, as in the paper", "grouped": "grouped by capture"}
 
 
@@ -93,9 +104,7 @@ def fig5(results: Results, settings: Settings) -> Figure:
 def controls(results: Results, settings: Settings) -> Figure:
     """Macro-F1 of both controlled models, bars from the original down to chance."""
     figure, panels = _panels(10, 3.8)
-    shown = [text.partition(":")[0].partition(",")[0] for _, _, text in CONTROL_NAMES]
-    shown[-2] = "number of payload bytes alone"
-    shown[-1] = "training labels shuffled"
+    shown = [SHORT[kind, control] for kind, control, _ in CONTROL_NAMES]
     places = np.arange(len(shown))[::-1]
     for split, axes in zip(SPLITS, panels, strict=True):
         for number, model in enumerate(("cnn", "dt")):

@@ -28,7 +28,8 @@ CONTROL_NAMES = (
     (inputs.BOTH, ORIGINAL, "original"),
     (inputs.BOTH, "random", "random bytes of the same length, gaps and padding kept"),
     (inputs.BOTH, "shuffled", "ciphertext of other flows, same length, gaps and padding kept"),
-    (inputs.BOTH, "constant", "every payload byte the same: where gaps stand and padding begins"),
+    (inputs.BOTH, "constant", "every payload byte the same: gaps, and how long chunks are"),
+    (inputs.BOTH, "sizes", "the same with every gap 0: how long chunks are"),
     (inputs.PAYLOAD, "constant", "the same without gaps: the number of payload bytes alone"),
     (inputs.BOTH, LABELS, "labels of the training flows shuffled"),
 )
