@@ -104,7 +104,10 @@ def known_thresholds(
         own = np.where(best == label, weights, 0.0)
         rank = (np.cumsum(own) + PRIOR * overall) / (own.sum() + PRIOR)
         reached = np.flatnonzero(rank >= refused)
-        least[label] = score[reached[0]] if len(reached) else 0.0
+        if len(reached):
+            # Halfway to the next flow below, so that rounding elsewhere moves none across it.
+            lower = score[: np.searchsorted(score, score[reached[0]])]
+            least[label] = (score[reached[0]] + (lower[-1] if len(lower) else 0.0)) / 2
     return least
 
 
