@@ -14,7 +14,7 @@ from typing import Any
 from eacf import bundle, inference
 from eacf.bundle import Bundle
 from eacf.errors import SettingError
-from eacf_trainer import evaluate, fit, plan, recipe, report
+from eacf_trainer import bundle_card, evaluate, fit, plan, recipe, report
 from eacf_trainer.crew import Crew, Tell
 from eacf_trainer.dataset import Dataset, Options, Pool, build
 from eacf_trainer.fit import Asked
@@ -136,6 +136,7 @@ def _shipped(work: Work, asked: Asked, figures: dict[str, Any], about: dict[str,
     config["bundle"] = written.id
     config["dataset"].pop("folder")
     (home / "config.json").write_text(json.dumps(config, indent=1) + "\n", "utf-8")
+    (home / "README.md").write_text(bundle_card.written(written), "utf-8")
     return written
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,8 +14,23 @@ from eacf_trainer.networks import Epoch
 from eacf_trainer.recipe import Recipe, Teacher
 
 Weights = NDArray[np.float32]
+MOST_POOLED = 50_000
+"""Flows that are made up or recombined at most, however many are learnt from."""
 SWAPPED = (0.1, 0.3, 0.5)
 """Share of values that a recombined flow takes from another one; each flow draws one of these."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Flows to draw from; they become rows when they are drawn, since rows are six times as large."""
+
+    table: learning.Table
+    targets: NDArray[np.float32]
+    """(n, outputs), or (1, outputs) where all have the same."""
+    count: int
+    """How many are drawn for an epoch."""
+    values: bool = False
+    """The table holds values of a layout, not record lengths."""
 
 
 class Shown:
@@ -32,8 +49,7 @@ class Shown:
         width = samples.outputs + self.background
         self.targets: NDArray[np.float32] = np.eye(width, dtype=np.float32)[known.wanted]
         self._weights = balance(known.wanted, settings.balance)
-        self._pools: list[tuple[NDArray[np.uint8], NDArray[np.float32], int]] = []
-        """Rows to draw from, their targets, and how many are drawn for an epoch."""
+        self._pools: list[Pool] = []
         if self.background:
             self._add_strangers(known, others, width)
         if settings.teacher.estimators:
@@ -42,15 +58,15 @@ class Shown:
     def _add_strangers(self, known: Taught, others: Taught, width: int) -> None:
         settings = self._recipe.training.outliers
         none = np.eye(width, dtype=np.float32)[-1]
+        known_rows = len(known.table)
         if settings.background and len(others.table):
-            rows = learning.rows(self._made, others.table)
-            self._pools.append((rows, np.tile(none, (len(rows), 1)), round(settings.background * len(known.table))))
+            self._pools.append(Pool(others.table, none[None], round(settings.background * known_rows)))
         if settings.made_up and isinstance(self._made, Lengths):
             rng = np.random.default_rng((self._seed, 1 << 34))
-            count = round(settings.made_up * len(known.table))
-            table = outliers.made_up(known.table, settings.pool * count, self._made.layout.records, rng)
-            rows = learning.rows(self._made, table)
-            self._pools.append((rows, np.tile(none, (len(rows), 1)), count))
+            count = round(settings.made_up * known_rows)
+            most = min(settings.pool * count, MOST_POOLED)
+            table = outliers.made_up(known.table, most, self._made.layout.records, rng)
+            self._pools.append(Pool(table, none[None], count))
 
     def _add_teacher(self, known: Taught, others: Taught, settings: Teacher, width: int) -> None:
         """Flows recombined from known ones, with what the teacher says of them, and its opinion of the known ones."""
@@ -76,20 +92,28 @@ class Shown:
         if settings.share:
             self.targets = ((1 - settings.share) * self.targets + settings.share * opinion(values)).astype(np.float32)
         if settings.recombined:
-            made = recombined(values, round(settings.pool * settings.recombined * len(values)), rng)
-            said = opinion(made)
-            rows = np.zeros((len(made), *self._made.shape), np.uint8)
-            self._made.fill_values(made, rows)
-            self._pools.append((rows, said, round(settings.recombined * len(values))))
+            count = round(settings.recombined * len(values))
+            made = recombined(values, min(settings.pool * count, MOST_POOLED), rng)
+            self._pools.append(Pool(made, opinion(made), count, values=True))
+
+    def _drawn(self, pool: Pool, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """An epoch's worth of a pool."""
+        drawn = rng.integers(len(pool.table), size=pool.count)
+        targets = pool.targets[drawn] if len(pool.targets) > 1 else np.repeat(pool.targets, pool.count, axis=0)
+        if not pool.values or not isinstance(self._made, Lengths):
+            return learning.rows(self._made, pool.table[drawn]), targets
+        rows = np.zeros((pool.count, *self._made.shape), np.uint8)
+        self._made.fill_values(pool.table[drawn], rows)
+        return rows, targets
 
     def epoch(self, number: int) -> Epoch:
         """Rows and targets of one epoch."""
         rng = np.random.default_rng((self._seed, number))
         rows, targets = [self.rows], [self.targets]
-        for pool, said, count in self._pools:
-            drawn = rng.integers(len(pool), size=count)
-            rows.append(pool[drawn])
-            targets.append(said[drawn])
+        for pool in self._pools:
+            more, said = self._drawn(pool, rng)
+            rows.append(more)
+            targets.append(said)
         joined = np.concatenate(rows)
         weights = np.ones(len(joined), np.float32)
         weights[: len(self._weights)] = self._weights
