@@ -17,6 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from eacf.errors import SettingError
 from eacf_trainer import estimators, learning
 from eacf_trainer.bank import Bank
 from eacf_trainer.learning import Lesson
@@ -118,7 +119,12 @@ def _estimated(cell: Cell, bank: Bank) -> Answer:
     estimator = estimators.make(cell.recipe.network.estimator, cell.seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a linear model that has not converged within scikit-learn's defaults
-        estimator.fit(_scaled(settings, shown.table, shown.table), shown.wanted)
+        try:
+            estimator.fit(_scaled(settings, shown.table, shown.table), shown.wanted)
+        except ValueError as error:
+            raise SettingError(
+                f"estimator {cell.recipe.network.estimator!r}: cannot learn {cell.name} ({error}); leave it out"
+            ) from error
         asked = _scaled(settings, learning.samples(bank, cell.judged, settings), shown.table)
         scores = np.full((len(cell.judged), cell.lesson.outputs), TRIFLE)
         scores[:, estimator.classes_] += estimators.probabilities(estimator, asked)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from eacf.errors import EacfError, SettingError
 from eacf_trainer.cells import Answer, Cell, work
-from eacf_trainer.processes import end_with_parent, signals_held, single_threaded
+from eacf_trainer.processes import end_with_parent, interrupts_kept, signals_held, single_threaded
 
 Tell = Callable[[int, int, str], None]
 """Told of cells done, cells in all, and the name of the last one."""
@@ -66,7 +66,13 @@ class Crew:
             return self._by_dask(missing)
         if self.jobs > 1 and len(missing) > 1:
             return self._by_processes(missing)
-        return ((key, work(cell)) for key, cell in missing.items())
+        return self._by_this(missing)
+
+    def _by_this(self, missing: Mapping[str, Cell]) -> Worked:
+        with interrupts_kept() as check:
+            for key, cell in missing.items():
+                yield key, work(cell)
+                check()
 
     def _by_processes(self, missing: Mapping[str, Cell]) -> Worked:
         # Spawned, not forked: a process that has loaded TensorFlow cannot be forked.
