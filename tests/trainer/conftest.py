@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -13,15 +13,17 @@ import numpy as np
 import pytest
 
 from eacf.bundle import Bundle
-from eacf_trainer import bank, fit, flows, plan, recipe
+from eacf_trainer import bank, flows, plan, recipe
 from eacf_trainer.crew import Crew
 from eacf_trainer.dataset import Dataset, Options, build, serial
-from eacf_trainer.fit import Asked
 from eacf_trainer.flows import Flows
 from eacf_trainer.labels import LabelRules
 from eacf_trainer.plan import CaptureSet
 from eacf_trainer.protocol import Bench
 from eacf_trainer.recipe import Recipe
+
+if TYPE_CHECKING:
+    from eacf_trainer.fit import Asked
 
 SITE = CaptureSet(tuple(range(400, 408)), 60, ("lan", "dsl"), ("a", "b", "c", "d"))
 TINY = """
@@ -141,7 +143,10 @@ def bench(found: Flows, tiny: Recipe, banked: Path) -> Bench:
     return Bench(found, tiny, str(banked))
 
 
-def fitted(asked: Asked) -> Run:
+def fitted(site: Dataset, rules: LabelRules, recipe: Recipe, out: Path, seeds: tuple[int, ...] = (1,)) -> Run:
+    from eacf_trainer import fit  # TensorFlow takes seconds
+
+    asked = fit.Asked(site, rules, recipe, out, seeds)
     said: list[str] = []
     crew = Crew(asked.out / "cells")
     return Run(asked, crew, fit.fit(asked, crew, lambda done, total, name: None, said.append), said)
@@ -150,13 +155,13 @@ def fitted(asked: Asked) -> Run:
 @pytest.fixture(scope="session")
 def run(site: Dataset, rules: LabelRules, tiny: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The tiny recipe, fitted; copy the folder before you change it."""
-    return fitted(Asked(site, rules, tiny, tmp_path_factory.mktemp("run") / "run"))
+    return fitted(site, rules, tiny, tmp_path_factory.mktemp("run") / "run")
 
 
 @pytest.fixture(scope="session")
 def judged(site: Dataset, rules: LabelRules, neighbours: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The estimator's, with two seeds."""
-    return fitted(Asked(site, rules, neighbours, tmp_path_factory.mktemp("judged") / "run", seeds=(1, 2)))
+    return fitted(site, rules, neighbours, tmp_path_factory.mktemp("judged") / "run", (1, 2))
 
 
 class Told(NamedTuple):
@@ -171,7 +176,7 @@ class Told(NamedTuple):
 @pytest.fixture(scope="session")
 def told() -> Told:
     """Eight bytes in, three logits out: each is 6 times one of the bytes 2, 1 and 3, as a share of 255."""
-    from eacf_trainer import networks, quantise  # TensorFlow takes seconds
+    from eacf_trainer import networks, quantise
 
     network = networks.dense(8, (), 3, 0.0)
     kernel = np.zeros((8, 3), np.float32)
