@@ -36,7 +36,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Make one, and say which."""
-    if options.out is None and not (ROOT / "trainer" / "runs").is_dir():
+    if options.out is None and not (ROOT / "plugin" / "eacf" / "bundles").is_dir():
         raise SettingError("eacf is installed, not run from its repository: say with --out where bundles go")
     if options.name == "public" and options.captures is None:
         raise SettingError("bundles public: needs --captures, a folder of captures with manifest.csv (docs/dataset.md)")
