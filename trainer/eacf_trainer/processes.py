@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,7 +40,7 @@ def signals_held() -> Iterator[None]:
 def interrupts_kept() -> Iterator[Callable[[], None]]:
     """A check to be called now and then: it raises KeyboardInterrupt if Ctrl-C came and was lost.
 
-    It is raised wherever this process stands, and where that is a finaliser, of which TensorFlow runs many, Python drops it.
+    It is raised wherever this process stands, and where that is a finaliser, of which TensorFlow runs many, Python prints and drops it.
     """
     before, came = signal.getsignal(signal.SIGINT), False
     if threading.current_thread() is not threading.main_thread() or not callable(before):
@@ -55,10 +56,18 @@ def interrupts_kept() -> Iterator[Callable[[], None]]:
         if came:
             raise KeyboardInterrupt
 
+    told = sys.unraisablehook
+
+    def quiet(dropped: Any) -> None:
+        if not issubclass(dropped.exc_type, KeyboardInterrupt):
+            told(dropped)
+
     signal.signal(signal.SIGINT, keep)
+    sys.unraisablehook = quiet
     try:
         yield check
     finally:
+        sys.unraisablehook = told
         signal.signal(signal.SIGINT, before)
 
 
