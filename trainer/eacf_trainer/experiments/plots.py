@@ -1,4 +1,4 @@
-"""The figures as SVG and PNG. Hollow stars are what the paper's text states; nothing is read off its drawings."""
+"""The figures as SVG and PNG. Hollow stars and dashed lines are what the paper's text states; nothing is read off its drawings."""
 
 from __future__ import annotations
 
@@ -45,7 +45,13 @@ def fig3(results: Results, settings: Settings) -> Figure:
         _chance(axes, results, settings, split)
         axes.set(xlabel="input size (bytes)", title=TITLES[split])
     for mark in paper.FIG3:
-        panels[0].plot(mark.size, mark.percent, "*", ms=13, mfc="none", mec=COLOURS[mark.model])
+        if mark.below:
+            panels[0].plot([0, mark.size], [mark.percent] * 2, "--", lw=1, color=COLOURS[mark.model])
+            panels[0].text(
+                0, mark.percent + 1, f"{NAMES[mark.model]} in the paper", fontsize=7, color=COLOURS[mark.model]
+            )
+        else:
+            panels[0].plot(mark.size, mark.percent, "*", ms=13, mfc="none", mec=COLOURS[mark.model])
     panels[0].plot([], [], "*", ms=11, mfc="none", mec=INK, label="stated by the paper")
     panels[0].set_ylabel("accuracy (%)")
     handles, names = panels[0].get_legend_handles_labels()

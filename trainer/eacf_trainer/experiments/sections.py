@@ -263,7 +263,7 @@ def record(score: Score | None, **what: Any) -> Iterator[dict[str, Any]]:
 
 
 def _is(mark: paper.Mark, what: dict[str, Any]) -> bool:
-    same = (mark.model, mark.size) == (what["model"], what["size"])
+    same = mark.model == what["model"] and mark.holds(what["size"])
     return (
         same and what["split"] == RANDOM and what["input"] == inputs.BOTH and what.get("control", ORIGINAL) == ORIGINAL
     )
