@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from eacf.errors import SettingError
-from eacf_trainer import samples
+from eacf.recording import line
 from eacf_trainer.cli import report
 from eacf_trainer.dataset import Dataset, Options, Pool, build
 from eacf_trainer.predictions import Predictions
@@ -33,8 +33,9 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     taken = load.samples(1, 20, payload_bytes=0, chunks=0)
     for sample in taken:
         sample.server_name = HOSTILE
-    samples.write(folder / "office.jsonl.gz", taken)
-    build([folder / "office.jsonl.gz"], folder / "office", Options(("records",)), runner=Pool(1))
+    lines = (line(b"eacf.flows", "zeek-1", "eacf.verdict.zeek.", sample) for sample in taken)
+    (folder / "office.jsonl").write_bytes(b"".join(lines))
+    build([folder / "office.jsonl"], folder / "office", Options(("records",)), runner=Pool(1))
     return folder / "office"
 
 

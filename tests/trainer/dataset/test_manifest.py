@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pytest
 
 from eacf.errors import SettingError
 from eacf.flow import Sample
+from eacf_trainer.dataset import Dataset, Options, build, serial
 from eacf_trainer.dataset.manifest import Manifest, Match
 
 HEAD = "file,client,server,start_ts,capture,tls_version\n"
@@ -70,6 +73,28 @@ def test_the_nearest_start_is_met_and_a_far_one_is_not(tmp_path: Path) -> None:
         assert match.find(sample("192.0.2.1", "198.51.100.7", 1_700_000_100_000_000_000, uid)) is None
     assert match.find(sample("192.0.2.1", "198.51.100.8", uid="C4")) is None
     assert (match.unlisted, match.unmet) == (3, 0)
+
+
+def test_a_server_name_is_filled_in_where_the_connection_has_none(
+    tmp_path: Path, recorded: Callable[..., bytes], whole: Callable[[Dataset], list[Sample]]
+) -> None:
+    ends = [f"192.0.2.{number}" for number in range(1, 5)]
+    named = replace(sample(ends[0], "198.51.100.7", uid="C1"), server_name="said.example")
+    nameless = [sample(end, "198.51.100.7", uid=f"C{number}") for number, end in enumerate(ends[1:], 2)]
+    taken = [replace(each, records=[300, -900]) for each in (named, *nameless)]
+    (tmp_path / "x.jsonl").write_bytes(recorded(taken))
+    (tmp_path / "manifest.csv").write_text(
+        "file,client,server,start_ts,server_name\n"
+        + f"x.jsonl,{ends[0]}:40000,198.51.100.7:443,1700000000,other.example\n"
+        + f"x.jsonl,{ends[1]}:40000,198.51.100.7:443,1700000000, filled.example \n"
+        + f"x.jsonl,{ends[2]}:40000,198.51.100.7:443,1700000000,\n"
+        + f"x.jsonl,{ends[3]}:40000,198.51.100.7:443,1700000000\n"
+    )
+    path = tmp_path / "manifest.csv"
+    dataset = build([tmp_path / "x.jsonl"], tmp_path / "out", Options(("records",)), runner=serial, manifest=path)
+    found = {str(each.orig_h): each.server_name for each in whole(dataset)}
+    assert found == dict(zip(ends, ["said.example", "filled.example", None, None], strict=True))
+    assert [each.uid for each in whole(dataset)] == [each.uid for each in taken]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from eacf_trainer.labels.seen import Place, Seen
 
 RECORDS = Needs(0, records=16, chunks=False)
 
+RECORDS = Needs(0, records=16, chunks=False)
+
 
 @pytest.fixture(scope="module")
 def captures(tmp_path_factory: pytest.TempPathFactory) -> Path:
