@@ -9,8 +9,10 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+STDERR = 2
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
@@ -79,3 +81,30 @@ def single_threaded() -> None:
     for name in THREADS:
         os.environ[name] = "1"
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+@contextmanager
+def hushed(log: Path | None = None) -> Iterator[None]:
+    """What libraries and started processes write to standard error goes to `log` (None: nowhere); our own words go where they went.
+
+    TensorFlow's own levels do not silence all that it and its converter say.
+    """
+    ours = sys.stderr
+    try:
+        whole = ours.fileno() == STDERR
+    except (OSError, ValueError):  # somebody took it, as a test does
+        whole = False
+    if not whole:
+        yield
+        return
+    terminal = os.dup(STDERR)
+    sink = os.open(log or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(sink, STDERR)
+    os.close(sink)
+    try:
+        with os.fdopen(os.dup(terminal), "w", buffering=1, errors="backslashreplace") as sys.stderr:
+            yield
+    finally:
+        sys.stderr = ours
+        os.dup2(terminal, STDERR)
+        os.close(terminal)

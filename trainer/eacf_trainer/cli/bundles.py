@@ -40,9 +40,14 @@ def run(options: argparse.Namespace) -> int:
         raise SettingError("eacf is installed, not run from its repository: say with --out where bundles go")
     if options.name == "public" and options.captures is None:
         raise SettingError("bundles public: needs --captures, a folder of captures with manifest.csv (docs/dataset.md)")
-    from eacf_trainer.processes import single_threaded
+    from eacf_trainer.processes import hushed, single_threaded
 
     single_threaded()
+    with hushed():
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     from eacf_trainer import bundles
 
     begun = time.monotonic()

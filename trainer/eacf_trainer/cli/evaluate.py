@@ -34,8 +34,11 @@ def run(options: argparse.Namespace) -> int:
     from eacf_trainer import evaluate
     from eacf_trainer.dataset import Dataset
     from eacf_trainer.labels import LabelRules
+    from eacf_trainer.processes import hushed
 
-    model = inference.load(bundle.find(options.bundle))
-    rules = LabelRules.find(options.labels).label if options.labels else model.bundle.sni_label
-    print(json.dumps(evaluate.on_dataset(model, Dataset.open(options.dataset), rules), indent=1))
+    with hushed():
+        model = inference.load(bundle.find(options.bundle))
+        rules = LabelRules.find(options.labels).label if options.labels else model.bundle.sni_label
+        found = evaluate.on_dataset(model, Dataset.open(options.dataset), rules)
+    print(json.dumps(found, indent=1))
     return 0

@@ -32,14 +32,18 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write, and say what."""
-    from eacf_trainer import again
+    from eacf_trainer.processes import hushed, single_threaded
 
-    written = again.export(
-        options.folder,
-        options.out,
-        name=options.name,
-        precision=options.precision,
-        known_refused=options.known_refused,
-    )
+    single_threaded()
+    with hushed():
+        from eacf_trainer import again
+
+        written = again.export(
+            options.folder,
+            options.out,
+            name=options.name,
+            precision=options.precision,
+            known_refused=options.known_refused,
+        )
     print(f"{written.source}: {written.id}")
     return 0

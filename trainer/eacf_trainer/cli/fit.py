@@ -5,9 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from eacf.errors import SettingError
 from eacf_trainer.cli.flags import crew_flags, jobs, labels_flag, progress
+
+if TYPE_CHECKING:
+    from eacf_trainer.dataset import Dataset
+    from eacf_trainer.labels import LabelRules
+    from eacf_trainer.recipe import Recipe
 
 DESCRIPTION = """\
 Fit a recipe to a dataset. The recipe is judged first: models are trained on folds of the dataset and asked about
@@ -63,23 +69,33 @@ def run(options: argparse.Namespace) -> int:
         raise SettingError(f"--seeds {options.seeds}: must be 1 or more")
     if not 0 <= options.seed <= MOST_SEED:
         raise SettingError(f"--seed {options.seed}: must be from 0 to {MOST_SEED:,}")
-    from eacf_trainer.processes import single_threaded
+    from eacf_trainer.processes import hushed, single_threaded
 
     single_threaded()
-    from eacf_trainer import fit, recipe, report
-    from eacf_trainer.crew import Crew
+    from eacf_trainer import recipe
     from eacf_trainer.dataset import Dataset
     from eacf_trainer.labels import LabelRules
 
+    given = Dataset.open(options.dataset), LabelRules.find(options.labels), recipe.load(options.recipe)
+    count = jobs(options)
+    options.out.mkdir(parents=True, exist_ok=True)
+    with hushed(options.out / "processes.log"):
+        return _run(options, *given, count)
+
+
+def _run(options: argparse.Namespace, dataset: Dataset, rules: LabelRules, recipe: Recipe, count: int) -> int:
+    from eacf_trainer import fit, report
+    from eacf_trainer.crew import Crew
+
     asked = fit.Asked(
-        dataset=Dataset.open(options.dataset),
-        rules=LabelRules.find(options.labels),
-        recipe=recipe.load(options.recipe),
+        dataset=dataset,
+        rules=rules,
+        recipe=recipe,
         out=options.out,
         seeds=tuple(range(options.seed, options.seed + options.seeds)),
         judged=not options.only_model,
     )
-    crew = Crew(options.out / "cells", jobs(options), options.dask)
+    crew = Crew(options.out / "cells", count, options.dask)
     with progress("models") as tell:
         written = fit.fit(asked, crew, tell, lambda text: print(f"eacf-train: {text}", file=sys.stderr, flush=True))
     if not options.only_model:
