@@ -92,7 +92,7 @@ def merged(several: Network, settings: NetworkSettings, width: int, outputs: int
     for depth, same in enumerate(zip(*layers, strict=True)):
         kernels, biases = zip(*same, strict=True)
         if depth == len(layers[0]) - 1:
-            last: NDArray[np.float32] = np.concatenate(kernels)
+            last: NDArray[np.float32] = np.concatenate(kernels) if depth else np.sum(kernels, axis=0)
             made += [(last / len(kernels)).astype(np.float32), np.mean(biases, axis=0, dtype=np.float32)]
         elif depth == 0:
             made += [np.concatenate(kernels, axis=1), np.concatenate(biases)]

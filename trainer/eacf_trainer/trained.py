@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eacf.errors import SettingError
 from eacf.features import Features
 from eacf_trainer import learning, networks, quantise
 from eacf_trainer.bank import Bank
@@ -68,6 +70,11 @@ def train(
     looked_at = [] if asked is None else [some(shown.rows, shown.wanted), some(learning.rows(made, asked[0]), asked[1])]
 
     def after(number: int, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise SettingError(
+                f"recipe {recipe.name}: training.learning_rate is {settings.learning_rate:g}, and the loss became no number in "
+                f"epoch {number + 1}; lower it"
+            )
         losses.append(round(loss, 6))
         accuracies.append((np.nan, np.nan))
         if looked_at and ((number + 1) % every == 0 or number + 1 == settings.epochs):
