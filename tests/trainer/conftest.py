@@ -92,7 +92,7 @@ class Run(NamedTuple):
 @pytest.fixture(scope="session")
 def captures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eight captures of 60 connections at four sites; do not write there."""
-    return plan.generate(SITE, tmp_path_factory.mktemp("site") / "captures", lambda text: None)
+    return plan.generate(SITE, tmp_path_factory.mktemp("site") / "training", lambda text: None)
 
 
 @pytest.fixture(scope="session")

@@ -91,3 +91,18 @@ def test_a_model_that_is_not_quantised_is_refused(told: Any) -> None:
 
     with pytest.raises(ExportError, match="model takes float32 and gives float32; uint8 and int8 needed"):
         quantise.inspect(tf.lite.TFLiteConverter.from_keras_model(told.network).convert())
+
+
+def test_the_float_file_is_the_network(told: Any) -> None:
+    from eacf.inference.runtime import choose
+
+    floats = quantise.floating(told.network)
+    interpreter = choose().interpreter(model_content=floats)
+    source, target = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    interpreter.resize_tensor_input(source, (8, 8))
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(source, networks.normalised(told.rows, 0, 255.0))
+    interpreter.invoke()
+    assert interpreter.get_tensor(target) == pytest.approx(networks.logits(told.network, told.rows, 0, 255.0))
+    quantise.runner(floats, networks.normalised(told.rows, 0, 255.0))()
+    quantise.runner(told.model, told.rows)()
