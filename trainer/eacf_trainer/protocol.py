@@ -95,6 +95,8 @@ class Bench:
         if len(np.unique(fold[wanted >= 0])) < 2:  # a part of one group
             fold = Inner("random", inner.count, seed).folds(wanted, fold)
         for number in np.unique(fold[wanted >= 0]).tolist():
+            if not (wanted[fold != number] >= 0).any():
+                continue
             part = learnt[fold == number]
             yield self.cell(f"{title}/inner/{number}", learnt[fold != number], part, seed)
 
