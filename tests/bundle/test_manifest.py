@@ -157,11 +157,11 @@ def test_format_2_calibrates_the_confidence(whole: Manifest) -> None:
     assert (made.slope, made.offset, made.known) == (1.25, -0.5, (0.125,) * len(known))
     plain = read(signed(whole))
     assert (plain.slope, plain.offset, plain.known) == (1.0, 0.0, None)
-    with pytest.raises(BundleError, match="manifest.calibration.slope: is missing"):
+    with pytest.raises(BundleError, match=r"manifest\.calibration\.slope: is missing"):
         read(signed(whole | {"format": 2}))
-    with pytest.raises(BundleError, match="manifest.calibration.slope: must be a number from 0.01 to 100"):
+    with pytest.raises(BundleError, match=r"manifest\.calibration\.slope: must be a number from 0.01 to 100"):
         read(signed(whole | {"format": 2, "calibration": calibration | {"slope": -1}}))
-    with pytest.raises(BundleError, match="manifest.calibration.offset: is unknown"):
+    with pytest.raises(BundleError, match=r"manifest\.calibration\.offset: is unknown"):
         read(signed(whole | {"calibration": {"temperature": 1.0, "offset": 0.5}}))
-    with pytest.raises(BundleError, match="manifest.calibration.known.nobody: is unknown"):
+    with pytest.raises(BundleError, match=r"manifest\.calibration\.known\.nobody: is unknown"):
         read(signed(whole | {"format": 2, "calibration": calibration | {"known": known | {"nobody": 0.5}}}))

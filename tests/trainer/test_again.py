@@ -37,7 +37,10 @@ def test_another_precision_changes_thresholds_alone(run: Any, tmp_path: Path) ->
     assert strict.manifest.thresholds != loose.manifest.thresholds
     one, other = strict.manifest.document, run.made.manifest.document
     different = {key for key in one if one[key] != other[key]}
-    assert different == {"id", "thresholds", "training"}
+    assert different == {"figures", "id", "thresholds", "training"}
+    assert "accuracy_said" in other["figures"]["grouped"]
+    assert "accuracy_said" not in one["figures"]["grouped"]  # it was what other thresholds gave
+    assert one["figures"]["grouped"]["macro_f1"] == other["figures"]["grouped"]["macro_f1"]
     assert one["training"]["recipe"]["verdicts"] == {"precision": 1.0, "known_refused": 0.05}
     named = again.export(run.folder, tmp_path / "named.eacf", name="other").manifest.document
     assert {key for key in named if named[key] != other[key]} == {"id", "name"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -19,6 +20,7 @@ from eacf_trainer.export import verdict_rules
 from eacf_trainer.recipe import Recipe
 from eacf_trainer.trained import Trained
 
+THRESHOLDS = ("coverage", "accuracy_said")
 CALIBRATING = "calibrating.npz"
 """Of a run folder: what its folds said of flows that they had not seen, from which thresholds are chosen."""
 
@@ -60,6 +62,16 @@ def model(folder: Path) -> tuple[Recipe, Trained]:
     return used, Trained(network, features, mu, sd, labels, outputs > labels, made, ends, ranges, [], [])
 
 
+def without_thresholds(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures without those that say what the run's own thresholds gave."""
+    return {
+        name: {key: value for key, value in told.items() if key not in THRESHOLDS}
+        if isinstance(told, Mapping)
+        else told
+        for name, told in figures.items()
+    }
+
+
 def _ends(folder: Path) -> tuple[int, float]:
     document = runs.read(folder / "calibration.json") or {}
     return int(document["mu"]), float(document["sd"])
@@ -88,5 +100,7 @@ def export(
         found = calibrate(held["logits"], held["wanted"], held["weights"], made.outputs, verdicts)
     document = {key: value for key, value in kept.items() if key not in ("format", "id", "members", "needs")}
     document |= verdict_rules(document["labels"], found)
+    if verdicts != used.verdicts:
+        document["figures"] = without_thresholds(document["figures"])
     document["training"] = json.loads(json.dumps(document["training"])) | {"recipe": told["recipe"]}
     return bundle.write(out, document | ({"name": name} if name else {}), made.model)

@@ -14,7 +14,7 @@ from eacf.flow import Sample
 from eacf.inference import Model
 from eacf.verdict import Verdict
 from eacf_trainer import figures
-from eacf_trainer.dataset import Dataset
+from eacf_trainer.dataset import Dataset, DatasetError
 from eacf_trainer.predictions import UNKNOWN, Predictions
 from eacf_trainer.recipe import Cut
 
@@ -71,10 +71,15 @@ def on_dataset(model: Model, dataset: Dataset, rules: Rules) -> dict[str, Any]:
 
 
 def ask(model: Model, dataset: Dataset, rules: Rules) -> Said:
-    """Every verdict, a batch of samples at a time."""
+    """Every verdict, a batch of samples at a time. Raises DatasetError where the dataset lacks the bundle's cut."""
     number = {label: place for place, label in enumerate(model.bundle.labels)}
     cuts = np.array(dataset.table(["cut"]).column("cut").to_pylist())
     wanted_rows = np.flatnonzero(cuts == cut_of(model))
+    if not len(wanted_rows):
+        raise DatasetError(
+            f"{dataset.folder}: has no samples cut as {cut_of(model)!r}, which is what bundle {model.bundle.id} asks a sensor for; "
+            "build it with --cut both"
+        )
     parts: list[Predictions] = []
     labels: list[str | None] = []
     refused = unnamed = 0
