@@ -86,11 +86,16 @@ def report(figures: dict[str, object]) -> None:
             continue
         kind, bound = BOUNDS.get(name, ("", 0.0))
         holds = {">=": value >= bound, "<=": value <= bound, "<": value < bound, "": True}[kind]
-        spread = figures.get("spread")
-        sd = f" ± {spread[name]:.3g}" if isinstance(spread, dict) and name in spread else ""
-        print(
-            f"{name:34} {value:10.4g}{sd:12} {f'{kind} {bound:g}':10} {'' if not kind else 'ok' if holds else 'SHORT'}"
-        )
+        verdict = "" if not kind else "ok" if holds else "SHORT"
+        print(f"{name:36} {value:10.4g} {f'{kind} {bound:g}':10} {verdict}")
+    for name, table in figures.items():
+        if name.endswith(".table") and isinstance(table, dict):
+            print(f"\n{name}: macro-F1 and accuracy, mean and standard deviation over seeds")
+            for row, told in table.items():
+                print(
+                    f"  {row:36} "
+                    + "   ".join(f"{told[key][0]:6.2f} ± {told[key][1]:4.2f}" for key in ("macro_f1", "accuracy"))
+                )
 
 
 if __name__ == "__main__":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import resource
+import contextlib
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from eacf.collector import collect
 from eacf.flow import Needs
@@ -17,6 +18,7 @@ from eacf_trainer.dataset import Dataset, Options, build, serial
 from eacf_trainer.plan import CaptureSet
 
 SAMPLES = 20_000
+LOOK_S = 0.25
 CONNECTIONS = 600
 TRAINING = CaptureSet(
     tuple(range(300, 320)), CONNECTIONS, ("lan", "fibre", "dsl", "mobile"), tuple(f"cost-{n}" for n in range(10)), 0.1
@@ -46,16 +48,28 @@ def training(work: Path, jobs: int) -> dict[str, object]:
     ]
     command += ["--labels", "testbed", "--out", str(out), "--only-model", "--jobs", str(jobs)]
     begun = time.monotonic()
-    subprocess.run(command, check=True, capture_output=True)
+    process = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    peak = 0.0
+    while process.poll() is None:
+        peak = max(peak, held_mb(process))
+        time.sleep(LOOK_S)
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)}: exit code {process.returncode}")
     seconds = time.monotonic() - begun
-    # Children are waited for, so that this is the largest of any one of them; as many as there are jobs, and one more, live at once.
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000
     return {
         "training.samples": dataset.rows,
         "training.seconds": round(seconds, 1),
-        "training.peak_mb_a_process": round(peak),
-        "training.peak_mb": round(peak * (jobs + 1)),
+        "training.peak_mb": round(peak),
     }
+
+
+def held_mb(process: psutil.Popen) -> float:
+    """What a process and all that it started hold; a page that several share counts once (proportional set size)."""
+    total = 0
+    for each in (process, *process.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            total += each.memory_full_info().pss
+    return total / 1e6
 
 
 def times(work: Path) -> dict[str, object]:

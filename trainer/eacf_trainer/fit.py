@@ -15,7 +15,7 @@ import numpy as np
 
 from eacf.bundle import Bundle
 from eacf.errors import SettingError
-from eacf_trainer import bank, estimators, export, figures, flows, judge, runs
+from eacf_trainer import bank, estimators, figures, flows, judge, runs
 from eacf_trainer.cells import Answer, Cell
 from eacf_trainer.crew import Crew, Tell
 from eacf_trainer.dataset import Dataset
@@ -78,6 +78,8 @@ def fit(asked: Asked, crew: Crew, tell: Tell, say: Callable[[str], None]) -> Bun
         folder.write("figures", told.figures())
         return None
     say("training the model on everything")
+    from eacf_trainer import export  # loads TensorFlow: not before the processes that have it, too, are done
+
     return export.model(folder, bench, told, asked, say)
 
 

@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace, dataset: Dataset, rules: LabelRules, recipe: Recipe, count: int) -> int:
-    from eacf_trainer import fit, report
+    from eacf_trainer import fit
     from eacf_trainer.crew import Crew
 
     asked = fit.Asked(
@@ -99,6 +99,8 @@ def _run(options: argparse.Namespace, dataset: Dataset, rules: LabelRules, recip
     with progress("models") as tell:
         written = fit.fit(asked, crew, tell, lambda text: print(f"eacf-train: {text}", file=sys.stderr, flush=True))
     if not options.only_model:
+        from eacf_trainer import report
+
         print(report.write(options.out, None, asked.dataset))
     if written is not None:
         print(f"{written.source}: {written.id}")
