@@ -61,7 +61,12 @@ def test_the_wheel_holds_the_scripts_for_zeek(built: Built, repository: Path) ->
     names = built.wheel_names
     assert scripts == {name for name in names if name.startswith("eacf/zeek/")}
     assert {"eacf/bundles/public.eacf", "eacf/bundles/testbed.eacf", "eacf/py.typed"} <= names
-    for kind in ("cli/__init__.py", "recipes/default.toml", "labels/maps/services.toml", "report/templates/report.html.j2"):
+    for kind in (
+        "cli/__init__.py",
+        "recipes/default.toml",
+        "labels/maps/services.toml",
+        "report/templates/report.html.j2",
+    ):
         assert f"eacf_trainer/{kind}" in names
     assert {name.split("/")[0] for name in names if "dist-info" not in name} == {"eacf", "eacf_trainer"}
 
