@@ -81,8 +81,8 @@ def _unknown(figures: Mapping[str, Any]) -> str:
         return "that was not measured."
     told = figures["openset"]
     return (
-        f"of flows of a label that was held out it recognises {_percent(told['refused_at_5'])} where 5 % of known flows are refused "
-        f"(AUROC {told['auroc']:.2f}): **it will name some flows wrongly that it cannot know.**"
+        f"of flows of a label that was held out of training {_percent(told['said'])} got a label all the same, **and a wrong one** "
+        f"(where 5 % of known flows are refused, {_percent(told['refused_at_5'])} of such flows are; AUROC {told['auroc']:.2f})."
     )
 
 

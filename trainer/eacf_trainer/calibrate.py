@@ -6,6 +6,7 @@ logits, and never on the flows that figures come from.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,11 @@ class Calibration:
     """(labels,) the least confidence with which each is said."""
     known: NDArray[np.float64]
     """(labels,) the least probability of not being background with which a flow that looks like the label is taken for known."""
+
+    def without(self, labels: Sequence[int]) -> Calibration:
+        """For a model that does not know these labels."""
+        thresholds, known = (np.delete(each, labels) for each in (self.thresholds, self.known))
+        return Calibration(self.slope, self.offset, thresholds, known)
 
     def confidence(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
         """(n,) how sure the best label is, whatever the background says."""

@@ -141,7 +141,10 @@ def short(figures: dict[str, Any], bench: Bench) -> dict[str, Any]:
                 "labels": told["labels"],
             }
     if "openset" in figures:
-        kept["openset"] = {key: figures["openset"][key] for key in ("auroc", "refused_at_5")}
+        told = figures["openset"]
+        flows = sum(label["flows"] for label in told["labels"].values())
+        said = sum(label["flows"] * label["said"] for label in told["labels"].values())
+        kept["openset"] = {**{key: told[key] for key in ("auroc", "refused_at_5")}, "said": round(said / flows, DIGITS)}
     plain: dict[str, Any] = json.loads(json.dumps(kept))
     return plain
 

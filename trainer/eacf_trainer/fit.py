@@ -206,8 +206,12 @@ class Told:
 
     def __init__(self, bench: Bench, plan: Plan, answers: Mapping[str, Answer], folder: runs.Folder) -> None:
         self.bench, self.plan, self.answers = bench, plan, answers
+        own = plan.judged[bench.recipe.split.by]
         self.predictions = {
-            name: [judge.predictions(bench, each, answers) for each in judgements]
+            name: [
+                judge.predictions(bench, each, answers, calibrating if name == "hidden" else None)
+                for each, calibrating in zip(judgements, own, strict=True)
+            ]
             for name, judgements in plan.judged.items()
         }
         for name, several in self.predictions.items():

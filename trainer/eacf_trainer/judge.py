@@ -17,14 +17,23 @@ MOST_COPIES = 10
 Answers = Mapping[str, Answer]
 
 
-def predictions(bench: Bench, judgement: Judgement, answers: Answers) -> Predictions:
-    """Of all folds together. Folds without inner ones speak uncalibrated, and always."""
-    return Predictions.joined([_fold(bench, fold, answers) for fold in judgement.folds])
+def predictions(
+    bench: Bench, judgement: Judgement, answers: Answers, calibrating: Judgement | None = None
+) -> Predictions:
+    """Of all folds together. Folds without inner ones speak uncalibrated, and always, unless others lend them theirs.
+
+    `calibrating`: a judgement with the same folds, and inner ones; a model that has not met some labels is calibrated by what inner
+    models said that had met them.
+    """
+    lent = {fold.number: fold for fold in calibrating.folds} if calibrating is not None else {}
+    return Predictions.joined([_fold(bench, fold, answers, lent.get(fold.number, fold)) for fold in judgement.folds])
 
 
-def _fold(bench: Bench, fold: Fold, answers: Answers) -> Predictions:
+def _fold(bench: Bench, fold: Fold, answers: Answers, calibrating: Fold) -> Predictions:
     cell, logits = fold.outer, answers[fold.outer.name].logits
-    found = calibration(bench, fold, answers)
+    found = calibration(bench, calibrating, answers)
+    if calibrating is not fold:
+        found = found.without(fold.hidden)
     seen = [label for label in range(bench.outputs) if label not in fold.hidden]
     probabilities = np.zeros((len(logits), bench.outputs + logits.shape[1] - len(seen)), np.float32)
     probabilities[:, [*seen, *range(bench.outputs, probabilities.shape[1])]] = softmax(logits)
