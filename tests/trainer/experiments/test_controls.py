@@ -65,3 +65,13 @@ def test_constant_leaves_one_value(flows: Flows) -> None:
 @pytest.mark.parametrize("name", [ORIGINAL, LABELS])
 def test_the_original_stays(name: str, flows: Flows) -> None:
     assert controls.apply(name, flows.samples, 1) == flows.samples
+
+
+def test_nonces_stay_where_they_are_and_the_rest_is_random() -> None:
+    cipher = np.random.default_rng(0).bytes(40)
+    payload = bytes(7) + b"\x01" + cipher + bytes(6) + b"\x01\x05" + cipher
+    (changed,) = controls.apply("nonces", [made(payload, [len(payload)])], 1)
+    assert changed.payload[:8] == payload[:8]
+    assert changed.payload[48:55] == payload[48:55]
+    assert changed.payload[8:48] != cipher
+    assert changed.payload[56:] != cipher

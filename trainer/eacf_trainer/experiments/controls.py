@@ -6,6 +6,7 @@ gaps stand where they stood; all but :func:`sizes` keep the gaps' values, too.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -15,6 +16,8 @@ from eacf.flow import Sample
 
 CONSTANT = 128
 """The middle of what a byte can be: neither padding (0) nor telling."""
+NONCE = re.compile(rb"\0{6,}[^\0]")
+"""A counter's bytes: at least six zeros, and the first that is none."""
 ORIGINAL, LABELS = "original", "labels"
 """Nothing taken out; and the labels of the training flows shuffled, which leaves chance."""
 
@@ -22,6 +25,21 @@ ORIGINAL, LABELS = "original", "labels"
 def random(samples: Sequence[Sample], rng: np.random.Generator) -> list[Sample]:
     """Each payload replaced by as many random bytes: what ciphertext without any structure would be."""
     return [replace(sample, payload=rng.bytes(len(sample.payload))) for sample in samples]
+
+
+def nonces(samples: Sequence[Sample], rng: np.random.Generator) -> list[Sample]:
+    """As :func:`random`, but what looks like an explicit nonce of TLS 1.2 stays (RFC 5288, section 3).
+
+    AES-GCM sends 8 bytes before the ciphertext of each record, in the clear; most implementations count there. So they show where
+    records begin. Random bytes look like that once in 2^48 places.
+    """
+    taken = []
+    for original, sample in zip(samples, random(samples, rng), strict=True):
+        payload = bytearray(sample.payload)
+        for found in NONCE.finditer(original.payload):
+            payload[found.start() : found.end()] = found[0]
+        taken.append(replace(sample, payload=bytes(payload)))
+    return taken
 
 
 def shuffled(samples: Sequence[Sample], rng: np.random.Generator) -> list[Sample]:
@@ -63,6 +81,7 @@ def sizes(samples: Sequence[Sample], rng: np.random.Generator) -> list[Sample]:
 
 CONTROLS: dict[str, Callable[[Sequence[Sample], np.random.Generator], list[Sample]]] = {
     "random": random,
+    "nonces": nonces,
     "shuffled": shuffled,
     "constant": constant,
     "sizes": sizes,

@@ -26,6 +26,7 @@ DOTS = 150
 SHORT = {
     (inputs.BOTH, ORIGINAL): "original",
     (inputs.BOTH, "random"): "random bytes",
+    (inputs.BOTH, "nonces"): "random but for nonces",
     (inputs.BOTH, "shuffled"): "other flows' ciphertext",
     (inputs.BOTH, "constant"): "all bytes the same",
     (inputs.BOTH, "sizes"): "chunk sizes alone",

@@ -27,13 +27,14 @@ MISSING = "–"
 CONTROL_NAMES = (
     (inputs.BOTH, ORIGINAL, "original"),
     (inputs.BOTH, "random", "random bytes of the same length, gaps and padding kept"),
+    (inputs.BOTH, "nonces", "the same, but what looks like a nonce of TLS 1.2 stays"),
     (inputs.BOTH, "shuffled", "ciphertext of other flows, same length, gaps and padding kept"),
     (inputs.BOTH, "constant", "every payload byte the same: gaps, and how long chunks are"),
-    (inputs.BOTH, "sizes", "the same with every gap 0: how long chunks are"),
-    (inputs.PAYLOAD, "constant", "the same without gaps: the number of payload bytes alone"),
+    (inputs.BOTH, "sizes", "that with every gap 0: how long chunks are"),
+    (inputs.PAYLOAD, "constant", "that without gaps: the number of payload bytes alone"),
     (inputs.BOTH, LABELS, "labels of the training flows shuffled"),
 )
-TLS = {0x0301: "TLS 1.0", 0x0302: "TLS 1.1", 0x0303: "TLS 1.2", 0x0304: "TLS 1.3"}
+TLS = {0: "unknown", 0x0301: "TLS 1.0", 0x0302: "TLS 1.1", 0x0303: "TLS 1.2", 0x0304: "TLS 1.3"}
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,7 @@ def _by_tls(results: Results, settings: Settings, model: str, versions: Sequence
                 texts.append(MISSING if accuracy is None else accuracy.percent())
         rows.append((shown, *texts))
     counts = {version: int((results.flows.tls == version).sum()) for version in versions}
-    names = [f"{TLS.get(version, 'unknown')} ({counts[version]:,} flows)" for version in versions]
+    names = [f"{TLS.get(version, f'0x{version:04x}')} ({counts[version]:,} flows)" for version in versions]
     head = ("payload", *(f"{split}: {name}" for split in SPLITS for name in names))
     return Table(f"{NAMES[model]}: accuracy in % by TLS version", head, rows)
 
