@@ -60,29 +60,27 @@ class Layout:
 
     def of(self, table: NDArray[np.int64]) -> NDArray[np.int64]:
         """(n, values) of a table (n, records) of signed lengths, ABSENT beyond the end of a flow."""
-        there = table != ABSENT
-        orig, resp = table > 0, (table < 0) & there
+        orig, resp = table > 0, (table < 0) & (table != ABSENT)
         parts = [table[:, : self.places]]
         if self.sides:
-            parts += [first(table, side, self.sides) for side in (orig, resp)]
+            parts.append(first(table, np.stack((orig, resp)), self.sides))
         if self.large:
-            parts += [
-                first(table, side, self.large)
-                for side in (table > self.large_bytes, (table < -self.large_bytes) & there)
-            ]
+            large = np.stack((table > self.large_bytes, (table < -self.large_bytes) & resp))
+            parts.append(first(table, large, self.large))
         if self.totals:
-            sent, received = np.where(orig, table, 0), np.where(resp, -table, 0)
-            totals = (f(each, axis=1) for f in (np.sum, np.count_nonzero, np.max) for each in (sent, received))
-            parts.append(np.stack(list(totals), axis=1))
+            own = np.stack((np.where(orig, table, 0), np.where(resp, -table, 0)))
+            totals = np.stack((own.sum(axis=2), np.count_nonzero(own, axis=2), own.max(axis=2)))
+            parts.append(totals.reshape(TOTALS, len(table)).T)
         return np.concatenate(parts, axis=1)
 
 
 def first(table: NDArray[np.int64], chosen: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
-    """(n, count) the first `count` of the `chosen` values of each row, ABSENT where there are fewer."""
-    order = np.argsort(~chosen, axis=1, kind="stable")[:, :count]
-    values: NDArray[np.int64] = np.take_along_axis(table, order, axis=1)
-    values[np.arange(count) >= chosen.sum(axis=1)[:, None]] = ABSENT
-    return values
+    """(n, k * count) for each of k choices (k, n, records) the first `count` of a row that it has, ABSENT where there are fewer."""
+    order = np.argsort(~chosen, axis=2, kind="stable")[:, :, :count]
+    values = np.take_along_axis(table[None], order, axis=2)
+    values[np.arange(count) >= np.count_nonzero(chosen, axis=2)[:, :, None]] = ABSENT
+    flat: NDArray[np.int64] = values.transpose(1, 0, 2).reshape(len(table), len(chosen) * values.shape[2])
+    return flat
 
 
 def tabulated(flows: Sequence[Sequence[int]], records: int) -> NDArray[np.int64]:
