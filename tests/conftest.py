@@ -30,6 +30,8 @@ from eacf.wire import (
 )
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+# Taken out: to the programs under test it would be a setting that does not exist.
+SHARED = Path(os.environ.pop("EACF_SHARED", REPOSITORY.parent / "shared"))
 NO_ZEEK = "needs a real zeek on the PATH, and there is none"
 
 
@@ -64,10 +66,9 @@ def zeek() -> Path:
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real captures (``pcaps/``) and recordings of a real Zeek (``zeek-wire/``); skips where it is absent."""
-    path = Path(os.environ.get("EACF_SHARED", REPOSITORY.parent / "shared"))
-    if not (path / "zeek-wire").is_dir():
-        pytest.skip(f"real captures and recordings are not at {path} (set EACF_SHARED to where they are)")
-    return path
+    if not (SHARED / "zeek-wire").is_dir():
+        pytest.skip(f"real captures and recordings are not at {SHARED} (set EACF_SHARED to where they are)")
+    return SHARED
 
 
 @pytest.fixture(scope="session")

@@ -188,6 +188,7 @@ def _bar() -> Iterator[Progress]:
             left = sources
             bar.update(task, total=total_bytes)
             say()
+            bar.refresh()  # also where all is read before it is time for the next look
 
         def done(_: object) -> None:
             nonlocal left
