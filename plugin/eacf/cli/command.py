@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import io
-import os
-import sys
 from collections.abc import Sequence
 
 import eacf
 from eacf.cli import bundle, doctor, record, replay, status, worker
-from eacf.errors import EacfError, SettingError
-
-FINE, FAILED, MISTAKE = 0, 1, 2
-"""Exit codes: done; the work failed; the command line, a setting or a file name was wrong."""
-INTERRUPTED, PIPE_CLOSED = 130, 141
-"""Exit codes that a shell expects after SIGINT and SIGPIPE."""
+from eacf.console import guarded, tolerant_output
 
 DESCRIPTION = """\
 Name the application behind an encrypted connection.
@@ -38,30 +30,9 @@ exit codes: 0 fine, 1 the work failed, 2 a mistake in the command, a setting or 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code. argparse itself exits with 2 on a wrong option."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a server name may hold what this terminal cannot show
+    tolerant_output()
     options = _parser().parse_args(arguments)
-    try:
-        code: int = options.run(options)
-        sys.stdout.flush()
-    except SettingError as error:
-        return _say(error, MISTAKE)
-    except EacfError as error:
-        return _say(error, FAILED)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has gone (`| head`). Python would complain once more when it flushes at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return PIPE_CLOSED
-    except OSError as error:
-        return _say(error, FAILED)
-    return code
-
-
-def _say(error: Exception, code: int) -> int:
-    print(f"eacf: {error}", file=sys.stderr)
-    return code
+    return guarded("eacf", lambda: int(options.run(options)))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import eacf
+from eacf import console
 from eacf_trainer.cli import command, main
 
 COMMANDS = ("dataset", "labels", "recipes", "fit", "evaluate", "export", "report", "experiments", "bundles")
@@ -61,10 +62,10 @@ def test_a_wrong_command_or_option_ends_with_2(capsys: pytest.CaptureFixture[str
 
 
 def test_mistakes_end_with_2_and_failures_with_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "no such recipe" in said(capsys, command.MISTAKE, "recipes", "nothing")
-    assert "none.eacf" in said(capsys, command.FAILED, "evaluate", tmp_path / "none.eacf", tmp_path)
-    assert "no run folder" in said(capsys, command.MISTAKE, "export", tmp_path, "--out", tmp_path / "x.eacf")
-    assert "dataset" in said(capsys, command.FAILED, "evaluate", "testbed", tmp_path / "none")
+    assert "no such recipe" in said(capsys, console.MISTAKE, "recipes", "nothing")
+    assert "none.eacf" in said(capsys, console.FAILED, "evaluate", tmp_path / "none.eacf", tmp_path)
+    assert "no run folder" in said(capsys, console.MISTAKE, "export", tmp_path, "--out", tmp_path / "x.eacf")
+    assert "dataset" in said(capsys, console.FAILED, "evaluate", "testbed", tmp_path / "none")
 
 
 @pytest.mark.parametrize(

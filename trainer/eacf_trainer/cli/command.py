@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import io
-import os
-import sys
 from collections.abc import Sequence
 
 import eacf
-from eacf.errors import EacfError, SettingError
+from eacf.console import guarded, tolerant_output
 from eacf_trainer.cli import bundles, dataset, evaluate, experiments, export, fit, labels, recipes, report
-
-FINE, FAILED, MISTAKE = 0, 1, 2
-"""Exit codes: done; the work failed; the command line, a recipe, a label map or a file name was wrong."""
-INTERRUPTED, PIPE_CLOSED = 130, 141
-"""Exit codes that a shell expects after SIGINT and SIGPIPE."""
 
 DESCRIPTION = """\
 Train the models that eacf serves.
@@ -36,30 +28,11 @@ exit codes: 0 fine, 1 the work failed, 2 a mistake in the command, a recipe, a l
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code. argparse itself exits with 2 on a wrong option."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+    tolerant_output()
     options = _parser().parse_args(arguments)
-    try:
-        code: int = options.run(options)
-        sys.stdout.flush()
-    except SettingError as error:
-        return _say(error, MISTAKE)
-    except EacfError as error:
-        return _say(error, FAILED)
-    except KeyboardInterrupt:
-        print("eacf-train: interrupted; the same command goes on where it ended", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return PIPE_CLOSED
-    except OSError as error:
-        return _say(error, FAILED)
-    return code
-
-
-def _say(error: Exception, code: int) -> int:
-    print(f"eacf-train: {error}", file=sys.stderr)
-    return code
+    return guarded(
+        "eacf-train", lambda: int(options.run(options)), "interrupted; the same command goes on where it ended"
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
