@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from eacf_trainer.experiments import plan, run
@@ -115,9 +116,10 @@ def test_a_run_that_was_stopped_goes_on_and_gives_the_same(
 def test_processes_give_the_same_and_are_gone_after_ctrl_c(quick: list[Cell], flows: Flows, store: Store) -> None:
     with pytest.raises(KeyboardInterrupt):
         run.run(quick, flows, store, 2, stopping_after(2))
-    for process in multiprocessing.active_children():
-        process.join(10)
-        assert not process.is_alive()
+    # By number: `is_alive` is wrong where the pool's own thread has waited for the process already.
+    started = [child.pid for child in multiprocessing.active_children()]
+    left = [psutil.Process(pid) for pid in started if pid is not None and psutil.pid_exists(pid)]
+    assert psutil.wait_procs(left, timeout=10)[1] == []
     finished = [cell for cell in quick if store.has(cell)]
     assert len(finished) == 2
     kept = store.get(finished[0])

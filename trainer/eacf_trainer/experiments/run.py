@@ -20,8 +20,8 @@ from eacf_trainer.experiments.data import Flows
 from eacf_trainer.experiments.plan import Cell
 from eacf_trainer.experiments.settings import ExperimentError
 from eacf_trainer.experiments.store import Store, read, write
+from eacf_trainer.processes import THREADS, end_with_parent
 
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 LOG = "processes.log"
 Say = Callable[[str], None]
 
@@ -121,9 +121,9 @@ def _begin(flows: Flows, log: Path) -> None:
     _flows = flows
     with log.open("ab") as file:
         os.dup2(file.fileno(), 2)
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches all processes of a terminal; the first one ends the others
+    # Ctrl-C reaches all processes of a terminal; the first one ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
 
 
 def _compute_here(cell: Cell) -> dict[str, Any]:

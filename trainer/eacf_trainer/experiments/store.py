@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from eacf_trainer import runs
 from eacf_trainer.experiments.plan import Cell
 
 
@@ -51,10 +51,4 @@ def read(path: Path) -> dict[str, Any] | None:
 
 def write(path: Path, document: dict[str, Any]) -> None:
     """Write beside `path`, sync, then put it there in one step."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with beside.open("w") as file:
-        json.dump(document, file)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    runs.replace(path, json.dumps(document).encode() + b"\n")
