@@ -36,7 +36,7 @@ def test_the_cut_that_a_sensor_sends_is_shown(bench: Bench, bank: Bank) -> None:
 
 
 def test_a_connection_without_a_sample_teaches_nothing(bench: Bench, bank: Bank) -> None:
-    lesson = bench.final(1)
+    lesson = bench.final()
     taught = learning.taught(bank, lesson, bench.recipe.input)
     assert len(taught.table) == len(taught.wanted) == len(bench.flows)
     none = {cut: there & (lesson.places > 9) for cut, there in bank.there.items()}

@@ -19,7 +19,7 @@ from eacf_trainer.shown import Shown
 @pytest.fixture(scope="module")
 def taught(bench: Bench) -> Taught:
     """All of the site's connections."""
-    return learning.taught(Bank.open(Path(bench.bank), bench.recipe.input.cuts), bench.final(1), bench.recipe.input)
+    return learning.taught(Bank.open(Path(bench.bank), bench.recipe.input.cuts), bench.final(), bench.recipe.input)
 
 
 def made(recipe: Recipe, taught: Taught, training: Training, seed: int = 1) -> Shown:

@@ -27,7 +27,7 @@ def quick(bench: Bench, **network: Any) -> Recipe:
 
 
 def test_members_are_one_network_that_learns(bench: Bench, bank: Bank) -> None:
-    recipe, lesson = quick(bench, members=2, hidden=(12,)), bench.final(1)
+    recipe, lesson = quick(bench, members=2, hidden=(12,)), bench.final()
     table = learning.samples(bank, np.arange(50), recipe.input)
     said: list[str] = []
     made = trained.train(recipe, bank, lesson, 1, asked=(table, lesson.wanted[:50]), say=said.append)
@@ -45,7 +45,7 @@ def test_a_loss_that_is_no_number_is_told(bench: Bench, bank: Bank) -> None:
     recipe = quick(bench)
     wild = replace(recipe, training=Training(epochs=4, learning_rate=1e38))
     with pytest.raises(SettingError, match=r"training.learning_rate is 1e\+38.*no number.*lower"):
-        trained.train(wild, bank, bench.final(1), 1)
+        trained.train(wild, bank, bench.final(), 1)
 
 
 def test_accuracy_leaves_flows_of_no_label_out() -> None:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -55,10 +55,6 @@ class Bank:
             {cut: np.load(folder / f"{cut}.there.npy") for cut in cuts},
         )
 
-    def taken(self, places: NDArray[np.int64], cut: Cut) -> NDArray[np.int64]:
-        """Those of `places` that have the cut."""
-        return places[self.there[cut][places]]
-
 
 def prepare(dataset: Dataset, flows: Flows, settings: Input, work: Path) -> Path:
     """The folder of the arrays, made now unless an earlier run left it whole."""
@@ -95,8 +91,3 @@ def _write(dataset: Dataset, rows: NDArray[np.int64], features: Features | None,
     # Last: its presence says that the other one is whole.
     np.save(folder / f".{cut}.there.npy", there)
     (folder / f".{cut}.there.npy").replace(folder / f"{cut}.there.npy")
-
-
-def described(settings: Input) -> dict[str, object]:
-    """What decides the arrays, for keys."""
-    return asdict(settings)

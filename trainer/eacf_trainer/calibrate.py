@@ -123,9 +123,9 @@ def best_probability(logits: NDArray[np.float32], labels: int) -> NDArray[np.flo
     return best
 
 
-def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float64]:
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     """Rows of probabilities."""
-    scaled = logits.astype(np.float64) / temperature
+    scaled = logits.astype(np.float64)
     scaled -= scaled.max(axis=1, keepdims=True)
     np.exp(scaled, out=scaled)
     scaled /= scaled.sum(axis=1, keepdims=True)

@@ -33,7 +33,7 @@ def model(folder: runs.Folder, bench: Bench, told: Told, asked: Asked, say: Call
     """Train on everything and write weights, features, ranges, figures and the bundle."""
     seed = asked.seeds[0]
     made = trained.train(
-        bench.recipe, Bank.open(Path(bench.bank), bench.recipe.input.cuts), bench.final(seed), seed, say=say
+        bench.recipe, Bank.open(Path(bench.bank), bench.recipe.input.cuts), bench.final(), seed, say=say
     )
     held = calibrating(bench, told)
     found = calibrate(held["logits"], held["wanted"], held["weights"], bench.outputs, bench.recipe.verdicts)
@@ -140,7 +140,7 @@ def short(figures: dict[str, Any], bench: Bench) -> dict[str, Any]:
                 "accuracy_said": told["thresholds"]["accuracy"],
                 "labels": told["labels"],
             }
-    if "openset" in figures:
+    if figures.get("openset", {}).get("labels"):  # none where no unknown flow was judged
         told = figures["openset"]
         flows = sum(label["flows"] for label in told["labels"].values())
         said = sum(label["flows"] * label["said"] for label in told["labels"].values())

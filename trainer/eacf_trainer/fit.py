@@ -33,9 +33,6 @@ REASONS: Mapping[Protocol, str] = {
     "time": "the newest flows judge, those before them teach: what the model gives tomorrow",
 }
 ONE_FOLD = "all flows of the labels fall into one fold, so that none could teach what another judges"
-COLUMNS = ("tls_version", "capture")
-"""Figures are told by the values of these."""
-MOST_GROUPS = 20
 
 
 @dataclass(frozen=True)

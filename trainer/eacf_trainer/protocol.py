@@ -13,11 +13,15 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from eacf_trainer import splits
 from eacf_trainer.cells import Cell
 from eacf_trainer.flows import Flows
 from eacf_trainer.learning import Lesson
 from eacf_trainer.recipe import Cut, Network, Protocol, Recipe
 from eacf_trainer.splits import FUTURE
+
+INNER = 1000
+"""Added to a seed where a training part is split again."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +94,12 @@ class Bench:
         """Cells that each leave out a part of `learnt`, split in the same way."""
         wanted = self.flows.wanted[learnt]
         by: Protocol = "grouped" if protocol == "time" else protocol
-        inner = Inner(by, self.recipe.split.inner, seed)
-        fold = inner.folds(wanted, self.flows.groups(by)[learnt])
-        if len(np.unique(fold[wanted >= 0])) < 2:  # a part of one group
-            fold = Inner("random", inner.count, seed).folds(wanted, fold)
+        count, inner_seed = self.recipe.split.inner, seed + INNER
+        fold = splits.random_folds(wanted, count, inner_seed)
+        if by != "random":
+            grouped = splits.grouped_folds(wanted, self.flows.groups(by)[learnt], count, inner_seed)
+            if len(np.unique(grouped[wanted >= 0])) > 1:  # else the part is of one group, and is split at random
+                fold = grouped
         for number in np.unique(fold[wanted >= 0]).tolist():
             if not (wanted[fold != number] >= 0).any():
                 continue
@@ -121,7 +127,7 @@ class Bench:
                 made.append(Fold(number, cell, strange=unseen[judged], hidden=out))
         return Judgement(protocol, seed, tuple(made))
 
-    def final(self, seed: int) -> Lesson:
+    def final(self) -> Lesson:
         """Everything teaches."""
         return Lesson(np.arange(len(self.flows)), self.wanted, self.outputs)
 
@@ -142,23 +148,6 @@ class Bench:
         number[seen] = np.arange(len(seen))
         lesson = Lesson(learnt, number[self.wanted[learnt]], len(seen))
         return Cell(name, self.recipe, self.bank, lesson, judged, number[self.wanted[judged]], seed)
-
-
-@dataclass(frozen=True)
-class Inner:
-    """How a training part is split again."""
-
-    protocol: Protocol
-    count: int
-    seed: int
-
-    def folds(self, wanted: NDArray[np.int64], groups: NDArray[np.int64]) -> NDArray[np.int64]:
-        """(n,) fold of each."""
-        from eacf_trainer import splits
-
-        if self.protocol == "random":
-            return splits.random_folds(wanted, self.count, self.seed + 1000)
-        return splits.grouped_folds(wanted, groups, self.count, self.seed + 1000)
 
 
 def cuts(flows: Flows) -> list[Cut]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,8 +116,8 @@ class Lengths(Features):
         layout = [field.name for field in fields(Layout)]
         only(parameters, (*layout, "bins", "edges"))
         count = whole("bins", parameters["bins"], MIN_BINS, MAX_BINS)
-        given: dict[str, object] = {name: parameters[name] for name in layout}
-        return cls(Layout(**given), check_all("edges", parameters["edges"], count, LIMIT), bins=count)  # type: ignore[arg-type]
+        given: dict[str, Any] = {name: parameters[name] for name in layout}  # Layout checks what they are
+        return cls(Layout(**given), check_all("edges", parameters["edges"], count, LIMIT), bins=count)
 
     def lacks(self, sample: Sample) -> str | None:
         return None if sample.records else "records"

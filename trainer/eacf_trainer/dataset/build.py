@@ -63,7 +63,7 @@ def build(
     _check(options)
     listed = None if manifest is None else Manifest.read(manifest)
     options = replace(options, manifest=None if listed is None else listed.sha256)
-    found = find(given, None if listed is None else Path(os.path.abspath(listed.folder)))  # noqa: PTH100
+    found = find(given, None if listed is None else Path(os.path.abspath(listed.folder)))  # noqa: PTH100 - links stay as they are
     with _locked(folder):
         old = _old_index(folder, options, found)
         parts = _kept(folder, options, found)

@@ -6,6 +6,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from multiprocessing.sharedctypes import Synchronized, SynchronizedArray
 from typing import Any
 
@@ -22,9 +23,13 @@ def serial(tasks: Sequence[Task], progress: Callable[[int], None]) -> Iterator[P
     """One after the other, in this process."""
     before = 0
     for task in tasks:
-        yield build_part(task, lambda count, before=before: progress(before + count))  # type: ignore[misc]
+        yield build_part(task, partial(_told, progress, before))
         before += task.source.size
         progress(before)
+
+
+def _told(progress: Callable[[int], None], before: int, count: int) -> None:
+    progress(before + count)
 
 
 class Pool:
