@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score
 
+from eacf.labels import LabelRules
 from eacf_trainer import bank, figures, flows, judge, plan, recipe
 from eacf_trainer.cells import Answer
 from eacf_trainer.crew import Crew
 from eacf_trainer.dataset import Dataset, Options, Pool, build
 from eacf_trainer.estimators import PAPERS
-from eacf_trainer.labels import LabelRules
 from eacf_trainer.plan import CaptureSet
 from eacf_trainer.protocol import Bench, Judgement
 from eacf_trainer.recipe import Labels, Recipe

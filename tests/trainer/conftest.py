@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from eacf.bundle import Bundle
+from eacf.labels import LabelRules
 from eacf_trainer import bank, flows, plan, recipe
 from eacf_trainer.crew import Crew
 from eacf_trainer.dataset import Dataset, Options, build, serial
 from eacf_trainer.flows import Flows
-from eacf_trainer.labels import LabelRules
 from eacf_trainer.plan import CaptureSet
 from eacf_trainer.protocol import Bench
 from eacf_trainer.recipe import Recipe

@@ -60,7 +60,7 @@ import resource, signal, sys
 from pathlib import Path
 from eacf_trainer import bank, flows, recipe
 from eacf_trainer.dataset import Dataset
-from eacf_trainer.labels import LabelRules
+from eacf.labels import LabelRules
 site = Dataset.open(Path(sys.argv[1]))
 made = recipe.Recipe("x", labels=recipe.Labels(least_flows=5))
 found = flows.read(site, LabelRules.named("testbed"), made.labels)

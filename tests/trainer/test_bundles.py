@@ -86,6 +86,6 @@ def test_the_sources_of_the_shared_captures_are_known(shared: Path) -> None:
 
 def test_homes() -> None:
     homes = Homes.in_repository(Path("/r"))
-    assert (homes.bundles, homes.runs) == (Path("/r/plugin/eacf/bundles"), Path("/r/trainer/runs"))
+    assert (homes.bundles, homes.runs) == (Path("/r/plugin/eacf/bundles"), Path("/r/trainer/eacf_trainer/shipped"))
     assert Homes.under(Path("/x")).bundles == Path("/x")
     assert plan.Plan() == Work(homes).plan

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from eacf.inference import Model
+from eacf.labels import LabelRules
 from eacf_trainer import evaluate
 from eacf_trainer.dataset import Dataset
-from eacf_trainer.labels import LabelRules
 
 
 @pytest.fixture(scope="module")

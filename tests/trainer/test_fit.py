@@ -19,12 +19,12 @@ import pytest
 
 from eacf import inference
 from eacf.errors import SettingError
+from eacf.labels import LabelRules
 from eacf_trainer import calibrate, cells, fit, runs
 from eacf_trainer.crew import Crew
 from eacf_trainer.dataset import Dataset
 from eacf_trainer.fit import Asked
 from eacf_trainer.flows import Flows, FlowsError
-from eacf_trainer.labels import LabelRules
 from eacf_trainer.predictions import Predictions
 from eacf_trainer.recipe import Labels, Recipe
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from eacf.flow import Sample
+from eacf.labels import LabelRules
 from eacf.recording import line
 from eacf_trainer import flows
 from eacf_trainer.dataset import Dataset, Options, build, serial
 from eacf_trainer.flows import ABSENT, Flows, FlowsError
-from eacf_trainer.labels import LabelRules
 from eacf_trainer.predictions import UNKNOWN
 from eacf_trainer.recipe import Labels
 

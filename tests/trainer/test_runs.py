@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from eacf.errors import SettingError
+from eacf.labels import LabelRules
 from eacf_trainer import estimators, runs
 from eacf_trainer.dataset import Dataset
-from eacf_trainer.labels import LabelRules
 from eacf_trainer.recipe import Recipe
 from eacf_trainer.runs import Folder
 

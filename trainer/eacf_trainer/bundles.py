@@ -14,11 +14,11 @@ from typing import Any
 from eacf import bundle, inference
 from eacf.bundle import Bundle
 from eacf.errors import SettingError
+from eacf.labels import LabelRules
 from eacf_trainer import bundle_card, evaluate, fit, plan, recipe, report
 from eacf_trainer.crew import Crew, Tell
 from eacf_trainer.dataset import Dataset, Options, Pool, build
 from eacf_trainer.fit import Asked
-from eacf_trainer.labels import LabelRules
 from eacf_trainer.plan import Plan
 
 SOURCES = Path(__file__).with_name("sources.toml")
@@ -31,8 +31,10 @@ KEPT = (
     "calibration.json",
     "figures.json",
     "weights.npz",
+    "ranges.npz",
+    "calibrating.npz",
 )
-"""Of a run folder: what is kept beside a shipped bundle."""
+"""Of a run folder: what is kept beside a shipped bundle, enough to go on from its model (:mod:`eacf_trainer.again`)."""
 Say = Callable[[str], None]
 
 
@@ -47,7 +49,7 @@ class Homes:
     @classmethod
     def in_repository(cls, root: Path) -> Homes:
         """Shipped bundles and their runs are part of the repository."""
-        return cls(root / "plugin" / "eacf" / "bundles", root / "trainer" / "runs", root / "build")
+        return cls(root / "plugin" / "eacf" / "bundles", root / "trainer" / "eacf_trainer" / "shipped", root / "build")
 
     @classmethod
     def under(cls, folder: Path) -> Homes:

@@ -15,11 +15,11 @@ import numpy as np
 
 from eacf.bundle import Bundle
 from eacf.errors import SettingError
+from eacf.labels import LabelRules
 from eacf_trainer import bank, estimators, figures, flows, judge, runs
 from eacf_trainer.cells import Answer, Cell
 from eacf_trainer.crew import Crew, Tell
 from eacf_trainer.dataset import Dataset
-from eacf_trainer.labels import LabelRules
 from eacf_trainer.predictions import Predictions
 from eacf_trainer.protocol import Bench, Judgement, cuts
 from eacf_trainer.recipe import Protocol, Recipe

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eacf.errors import EacfError
+from eacf.labels import LabelRules
 from eacf_trainer import splits
 from eacf_trainer.dataset import Dataset
-from eacf_trainer.labels import LabelRules
 from eacf_trainer.predictions import UNKNOWN
 from eacf_trainer.recipe import Cut, Labels, Protocol
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from eacf.errors import SettingError
+from eacf.labels import LabelRules
 from eacf_trainer import estimators
 from eacf_trainer.dataset import Dataset
-from eacf_trainer.labels import LabelRules
 from eacf_trainer.predictions import Predictions
 from eacf_trainer.recipe import Recipe
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from eacf.errors import SettingError
+from eacf.labels import LabelRules
 from eacf_trainer import testbed
 from eacf_trainer.cli import labels
-from eacf_trainer.labels import LabelRules
 
 OFFICE = """
 about = "The office."

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+from eacf.labels.shipped import HOME
 from eacf_trainer import labels
-from eacf_trainer.labels.shipped import HOME
 
 
 def test_the_map_for_the_papers_data_has_its_eight_labels_and_nothing_else() -> None:

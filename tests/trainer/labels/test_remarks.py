@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from eacf_trainer.labels import LabelRules
-from eacf_trainer.labels.file import parse
+from eacf.labels import LabelRules
+from eacf.labels.file import parse
 from eacf_trainer.labels.remarks import remarks
 
 ODD = """

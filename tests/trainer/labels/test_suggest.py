@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eacf.labels import LabelRules, Why
+from eacf.labels.file import parse
 from eacf_trainer.dataset import Options, build, serial
-from eacf_trainer.labels import LabelRules, Why
-from eacf_trainer.labels.file import parse
 from eacf_trainer.labels.remarks import remarks
 from eacf_trainer.labels.seen import Place, Seen
 from eacf_trainer.labels.suggest import no_rules, suggestion

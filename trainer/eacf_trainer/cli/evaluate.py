@@ -31,9 +31,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> int:
     """Load, ask, print."""
     from eacf import bundle, inference
+    from eacf.labels import LabelRules
     from eacf_trainer import evaluate
     from eacf_trainer.dataset import Dataset
-    from eacf_trainer.labels import LabelRules
     from eacf_trainer.processes import hushed
 
     with hushed():

@@ -81,9 +81,9 @@ def run_experiments(options: argparse.Namespace) -> int:
     only = figures_of(options.only)
     if options.jobs < 1:
         raise SettingError(f"--jobs {options.jobs}: must be 1 or more")
+    from eacf.labels import LabelRules
     from eacf_trainer.dataset import Dataset
     from eacf_trainer.experiments import data, page, plan, results, run, store
-    from eacf_trainer.labels import LabelRules
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)

@@ -11,8 +11,8 @@ from eacf.errors import SettingError
 from eacf_trainer.cli.flags import crew_flags, jobs, labels_flag, progress
 
 if TYPE_CHECKING:
+    from eacf.labels import LabelRules
     from eacf_trainer.dataset import Dataset
-    from eacf_trainer.labels import LabelRules
     from eacf_trainer.recipe import Recipe
 
 DESCRIPTION = """\
@@ -72,9 +72,9 @@ def run(options: argparse.Namespace) -> int:
     from eacf_trainer.processes import hushed, single_threaded
 
     single_threaded()
+    from eacf.labels import LabelRules
     from eacf_trainer import recipe
     from eacf_trainer.dataset import Dataset
-    from eacf_trainer.labels import LabelRules
 
     given = Dataset.open(options.dataset), LabelRules.find(options.labels), recipe.load(options.recipe)
     count = jobs(options)

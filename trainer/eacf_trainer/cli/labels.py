@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from eacf.logs import tsv_string
 
 if TYPE_CHECKING:
-    from eacf_trainer.labels import LabelRules
+    from eacf.labels import LabelRules
 
 DESCRIPTION = """\
 A label map says which server name means which application (docs/labels.md). eacf ships the maps domains (the
@@ -61,7 +61,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run_check(options: argparse.Namespace) -> int:
     """Read the map, which checks; print what it is, and what is odd on standard error."""
-    from eacf_trainer.labels import LabelRules
+    from eacf.labels import LabelRules
     from eacf_trainer.labels.remarks import remarks
 
     rules = LabelRules.find(options.file)
@@ -73,7 +73,7 @@ def run_check(options: argparse.Namespace) -> int:
 
 def run_show(options: argparse.Namespace) -> int:
     """Print the map, or its answers."""
-    from eacf_trainer.labels import LabelRules
+    from eacf.labels import LabelRules
 
     rules = LabelRules.find(options.map)
     if options.name:
@@ -98,7 +98,7 @@ def run_show(options: argparse.Namespace) -> int:
 def run_suggest(options: argparse.Namespace) -> int:
     """Print a TOML fragment; 1 where nothing was read."""
     from eacf.errors import SettingError
-    from eacf_trainer.labels import LabelRules
+    from eacf.labels import LabelRules
     from eacf_trainer.labels.seen import Seen
     from eacf_trainer.labels.suggest import no_rules, suggestion
 
@@ -146,7 +146,7 @@ def _answer(rules: LabelRules, name: str) -> tuple[str, str, str, str]:
 
 
 def _lists(rules: LabelRules) -> Iterator[tuple[str, str, str]]:
-    from eacf_trainer.labels.shipped import listed
+    from eacf.labels.shipped import listed
 
     for name in (*rules.file.lists, "ech"):
         for domain, sentence in listed(name).items():

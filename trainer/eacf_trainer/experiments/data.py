@@ -18,8 +18,8 @@ from eacf_trainer.experiments.settings import ExperimentError, Settings
 from eacf_trainer.splits import merged_groups
 
 if TYPE_CHECKING:
+    from eacf.labels import LabelRules
     from eacf_trainer.dataset import Dataset
-    from eacf_trainer.labels import LabelRules
 
 DRAW_SEED = 0
 """Flows are drawn once: seeds vary the split and the initial weights, as if the paper's sample were at hand."""

@@ -1,14 +1,5 @@
-"""Labels: what a server name says of the application behind a connection.
+"""What a label map could be: server names of captures, what belongs together by evidence, and rules suggested from it.
 
-:class:`LabelRules` answers; ``docs/labels.md`` tells the format of its file. Reading order: `names`, `suffixes`, `file`,
-`shipped`, `rules`, `export` (the rules that go into a bundle), then `seen`, `evidence` and `suggest` (what a map might say of names that
-it has no rule for). No TensorFlow.
+The maps themselves are :mod:`eacf.labels`. Reading order: `seen` (server names and where), `evidence` (what belongs together),
+`suggest` (groups and rules), `remarks` (what is odd about a map).
 """
-
-from __future__ import annotations
-
-from eacf_trainer.labels.file import KINDS
-from eacf_trainer.labels.rules import Answer, LabelRules, Why
-from eacf_trainer.labels.shipped import MAPS
-
-__all__ = ["KINDS", "MAPS", "Answer", "LabelRules", "Why"]

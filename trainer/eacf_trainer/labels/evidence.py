@@ -12,7 +12,7 @@ from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from itertools import chain, combinations
 
-from eacf_trainer.labels.names import stem
+from eacf.labels.names import stem
 
 LONG_STEM = 5
 """Letters with which another domain's name must begin to be taken for the same owner's (google, googleapis)."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from eacf_trainer.labels import suffixes
-from eacf_trainer.labels.names import above
-from eacf_trainer.labels.rules import LabelRules
+from eacf.labels import suffixes
+from eacf.labels.names import above
+from eacf.labels.rules import LabelRules
 
 
 def remarks(rules: LabelRules) -> Iterator[str]:

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from eacf_trainer.labels import suffixes
+from eacf.labels import suffixes
+from eacf.labels.file import KINDS, MapFile
+from eacf.labels.names import name_of, stem
+from eacf.labels.rules import LabelRules, Why
 from eacf_trainer.labels.evidence import Domain, by_place, groups, links, together
-from eacf_trainer.labels.file import KINDS, MapFile
-from eacf_trainer.labels.names import name_of, stem
-from eacf_trainer.labels.rules import LabelRules, Why
 from eacf_trainer.labels.seen import Seen
 
 LEAST_FLOWS = 10

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eacf.bundle.labelmap import LabelMap
-from eacf_trainer.labels import LabelRules
-from eacf_trainer.labels.file import MapFile, Rule, parse
+from eacf.labels import LabelRules
+from eacf.labels.file import MapFile, Rule, parse
 
 
 def made(text: str) -> LabelRules:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eacf.errors import SettingError
-from eacf_trainer.labels.file import parse, read
+from eacf.labels.file import parse, read
 
 GOOD = """
 about = "A trial."

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from eacf.errors import SettingError
-from eacf_trainer.labels.names import claims
+from eacf.labels.names import claims
 
 KINDS = ("application", "ads", "cdn")
 """What a label may be; the first unless a file says otherwise."""

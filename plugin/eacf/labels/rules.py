@@ -18,10 +18,10 @@ from typing import Any
 
 from eacf.bundle.labelmap import MAX_NAME
 from eacf.errors import SettingError
-from eacf_trainer.labels import suffixes
-from eacf_trainer.labels.file import MOST, MapFile, Rule, read
-from eacf_trainer.labels.names import above, name_of
-from eacf_trainer.labels.shipped import MAPS, list_rules, shipped
+from eacf.labels import suffixes
+from eacf.labels.file import MOST, MapFile, Rule, read
+from eacf.labels.names import above, name_of
+from eacf.labels.shipped import MAPS, list_rules, shipped
 
 CACHED_NAMES = 200_000
 """Names whose answer is kept; all go when there are more."""
@@ -80,7 +80,7 @@ class LabelRules:
 
     @classmethod
     def named(cls, name: str) -> LabelRules:
-        """A map that comes with eacf (:data:`~eacf_trainer.labels.shipped.MAPS`); SettingError."""
+        """A map that comes with eacf (:data:`~eacf.labels.shipped.MAPS`); SettingError."""
         if name not in MAPS:
             raise SettingError(f"label map {name!r}: eacf ships none of this name; it ships {', '.join(MAPS)}")
         return _named(name)
@@ -137,8 +137,8 @@ class LabelRules:
         return {str(why): n for why, n in Counter(self.explain(name).why for name in server_names).most_common()}
 
     def bundle_rules(self, server_names: Iterable[str | None], labels: Collection[str]) -> dict[str, str]:
-        """Rules for a bundle's label map: see :func:`eacf_trainer.labels.export.bundle_rules`."""
-        from eacf_trainer.labels.export import bundle_rules
+        """Rules for a bundle's label map: see :func:`eacf.labels.export.bundle_rules`."""
+        from eacf.labels.export import bundle_rules
 
         return bundle_rules(self, server_names, labels)
 

@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from eacf.bundle.labelmap import LabelMap
-from eacf_trainer.labels import suffixes
-from eacf_trainer.labels.names import above, name_of
+from eacf.labels import suffixes
+from eacf.labels.names import above, name_of
 
 if TYPE_CHECKING:
-    from eacf_trainer.labels.rules import LabelRules
+    from eacf.labels.rules import LabelRules
 
 Patterns = dict[str, str | None]
 """Pattern to label; None: such names have none."""

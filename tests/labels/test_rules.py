@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eacf.errors import SettingError
-from eacf_trainer.labels import LabelRules, Why
-from eacf_trainer.labels.file import MapFile, Rule, parse
+from eacf.labels import LabelRules, Why
+from eacf.labels.file import MapFile, Rule, parse
 
 OFFICE = """
 fallback = "registrable-domain"
@@ -131,7 +131,7 @@ def test_the_id_is_of_the_content(office: LabelRules, monkeypatch: pytest.Monkey
     assert made(OFFICE + '[tests]\n"szn.cz" = "seznam"').id == office.id
     ours, theirs = made(OFFICE), made("[labels.a]\nrules = ['a.com']")
     before = ours.id, theirs.id
-    monkeypatch.setattr("eacf_trainer.labels.suffixes.list_version", lambda: "another")
+    monkeypatch.setattr("eacf.labels.suffixes.list_version", lambda: "another")
     assert (ours.id == before[0], theirs.id == before[1]) == (False, True)
 
 
@@ -167,7 +167,7 @@ def test_a_map_goes_to_another_process(office: LabelRules) -> None:
 
 
 def test_what_is_kept_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eacf_trainer.labels.rules.CACHED_NAMES", 10)
+    monkeypatch.setattr("eacf.labels.rules.CACHED_NAMES", 10)
     rules = made(OFFICE)
     assert [rules.label(f"{n}.seznam.cz") for n in range(100)] == ["seznam"] * 100
     assert len(rules._cache) <= 10

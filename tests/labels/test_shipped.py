@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from eacf.labels import MAPS, LabelRules
+from eacf.labels.names import name_of
+from eacf.labels.shipped import list_rules, listed
 from eacf_trainer import testbed
-from eacf_trainer.labels import MAPS, LabelRules
-from eacf_trainer.labels.names import name_of
-from eacf_trainer.labels.shipped import list_rules, listed
 
 
 @pytest.mark.parametrize("name", ["ads", "cdn", "ech"])

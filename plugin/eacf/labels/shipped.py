@@ -6,7 +6,7 @@ import tomllib
 from functools import lru_cache
 from pathlib import Path
 
-from eacf_trainer.labels.file import MapFile, Rule, read
+from eacf.labels.file import MapFile, Rule, read
 
 HOME = Path(__file__).parent
 MAPS = ("domains", "services", "testbed")
@@ -32,17 +32,4 @@ def list_rules(name: str) -> dict[str, Rule]:
 
 def shipped(name: str) -> MapFile:
     """The shipped map of this name."""
-    if name == "testbed":
-        return _testbed()
     return read(HOME / "maps" / f"{name}.toml")
-
-
-def _testbed() -> MapFile:
-    from eacf_trainer.testbed import LABEL_MAP
-
-    rules = {}
-    for written, label in LABEL_MAP.items():
-        pattern = f"*{written}" if written.startswith(".") else written
-        rules[pattern] = Rule(pattern, label, written, "eacf_trainer.testbed")
-    about = "The made-up applications of the testbed."
-    return MapFile("testbed", about, kinds=dict.fromkeys(LABEL_MAP.values(), "application"), rules=rules)

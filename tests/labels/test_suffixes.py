@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from eacf_trainer.labels import suffixes
+from eacf.labels import suffixes
 
 
 @pytest.mark.parametrize(

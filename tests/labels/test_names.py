@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eacf.bundle.labelmap import LabelMap
-from eacf_trainer.labels.names import claims, name_of
+from eacf.labels.names import claims, name_of
 
 
 @pytest.mark.parametrize(
