@@ -44,6 +44,16 @@ class Settings:
     bundle: Annotated[
         Path | None, Range("Bundle to serve: a file, or the name of one that eacf ships; none: `public`.")
     ] = None
+    shadow: Annotated[
+        Path | None, Range("Bundle that scores beside the one that serves, and never answers; none: none.")
+    ] = None
+    model_store: Annotated[
+        Path | None, Range("Folder of models that were pushed, and which of them serves; none: nothing is taken.")
+    ] = None
+    keep_models: Annotated[int, Range("Models kept in that folder, for a rollback.", 2, 1000)] = 10
+    trusted_keys: Annotated[
+        Path | None, Range("Public keys of those who may push models: a file, or a folder of .pub files.")
+    ] = None
     subscribe_endpoint: Annotated[str, Range("Where the bus is heard (Zeek's XPUB socket).")] = "tcp://127.0.0.1:5555"
     publish_endpoint: Annotated[str, Range("Where the bus is spoken to (Zeek's XSUB socket).")] = "tcp://127.0.0.1:5556"
     queue_flows: Annotated[int, Range("Flows that wait for the model; when full, the oldest go.", 1, 1_000_000)] = 4096
@@ -56,6 +66,11 @@ class Settings:
     verdict_hold_ms: Annotated[float, Range("Time for which verdicts wait for company in a rush.", 0, 1000)] = 2.0
     drain_s: Annotated[float, Range("Time to serve what is queued after SIGTERM; the rest is dropped.", 0, 600)] = 5.0
     threads: Annotated[int, Range("Threads of the model; a second one needs a core that idles.", 1, 64)] = 1
+    truth_flows: Annotated[int, Range("Flows with a server name over which live accuracy is told.", 100, 100_000)] = (
+        2000
+    )
+    truth_log: Annotated[Path | None, Range("File of live accuracy, a JSON line a minute; none: none.")] = None
+    drift_alarms: Annotated[str, Range("Whether a drift is told to Zeek, for a notice.", words=("on", "off"))] = "on"
     metrics_port: Annotated[int, Range("Port on 127.0.0.1 for Prometheus; 0: none.", 0, 65_535)] = 0
     log_level: Annotated[str, Range("Least important line to log.", words=LOG_LEVELS)] = "info"
 
@@ -73,7 +88,9 @@ class Setting(NamedTuple):
 
 
 SETTINGS: dict[str, Setting] = {
-    key: Setting(Path if key == "bundle" else hint.__origin__, getattr(Settings, key), hint.__metadata__[0])
+    key: Setting(
+        hint.__origin__ if isinstance(hint.__origin__, type) else Path, getattr(Settings, key), hint.__metadata__[0]
+    )
     for key, hint in get_type_hints(Settings, include_extras=True).items()
 }
 """Every setting, in the order of :class:`Settings`."""

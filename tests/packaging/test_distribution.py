@@ -60,11 +60,16 @@ def test_the_wheel_holds_the_scripts_for_zeek(built: Built, repository: Path) ->
     assert {"eacf/zeek/__load__.zeek", "eacf/zeek/dpd.sig", "eacf/zeek/options.zeek"} <= scripts
     names = built.wheel_names
     assert scripts == {name for name in names if name.startswith("eacf/zeek/")}
-    assert {"eacf/bundles/public.eacf", "eacf/bundles/testbed.eacf", "eacf/py.typed"} <= names
+    assert {
+        "eacf/bundles/public.eacf",
+        "eacf/bundles/testbed.eacf",
+        "eacf/labels/maps/services.toml",
+        "eacf/py.typed",
+    } <= names
     for kind in (
         "cli/__init__.py",
         "recipes/default.toml",
-        "labels/maps/services.toml",
+        "shipped/public/weights.npz",
         "report/templates/report.html.j2",
     ):
         assert f"eacf_trainer/{kind}" in names
