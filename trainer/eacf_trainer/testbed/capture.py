@@ -7,6 +7,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from eacf.errors import SettingError
 from eacf_trainer.testbed import apps, packets, path, pki, tls
@@ -20,6 +21,29 @@ IPV6_SHARE = 0.2
 SPACING_S = 0.25
 """Mean time between two connections' starts."""
 APPLICATION_DATA = 23
+
+
+class World(Protocol):
+    """Which applications there are, and how they behave."""
+
+    @property
+    def apps(self) -> tuple[str, ...]: ...
+
+    def site(self, app: str, seed: int) -> apps.Site: ...
+
+    def turns(self, site: apps.Site, rng: random.Random) -> apps.Turns: ...
+
+
+class Usual:
+    """The world of :mod:`eacf_trainer.testbed.apps`."""
+
+    apps = tuple(apps.APPS)
+
+    def site(self, app: str, seed: int) -> apps.Site:
+        return apps.site(app, seed)
+
+    def turns(self, site: apps.Site, rng: random.Random) -> apps.Turns:
+        return (apps.APPS.get(site.app) or apps.background)(site, rng)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,34 +69,37 @@ def generate(
     seed: int,
     connections: int = 0,
     packet_limit: int = 0,
-    kinds: Sequence[str] = tuple(apps.APPS),
+    kinds: Sequence[str] = (),
     conditions: str = "mixed",
     sites: str = "training",
     background_share: float = 0.0,
     cut_bytes: int = 24_000,
     start_s: float = START_S,
+    world: World | None = None,
 ) -> list[Truth]:
     """Write a capture to `target`; the same arguments give the same lengths and times.
 
-    Either `connections` says how many, or `packet_limit` how many packets exactly. `kinds` are applications, `conditions` a kind of path,
+    Either `connections` says how many, or `packet_limit` how many packets exactly. `kinds` are applications (none: all), `conditions`
+    a kind of path,
     `sites` which deployments are played (each name has its own), `background_share` the part of connections that are of no application.
     A connection ends after `cut_bytes` of plaintext, 0: when it is done. Keys, and with them every payload byte, are new each time.
     """
-    unknown = [kind for kind in kinds if kind not in apps.APPS]
+    world = world or Usual()
+    unknown = [kind for kind in kinds if kind not in world.apps]
     if unknown or (conditions != "mixed" and conditions not in path.KINDS):
         raise SettingError(
-            f"no such application or path: {[*unknown, conditions]}; applications are {', '.join(apps.APPS)}, "
+            f"no such application or path: {[*unknown, conditions]}; applications are {', '.join(world.apps)}, "
             f"paths are mixed, {', '.join(path.KINDS)}"
         )
     if (connections > 0) == (packet_limit > 0):
         raise SettingError("say either how many connections or how many packets a capture shall have, and at least 1")
-    maker = Maker(random.Random(f"capture {seed}"), sites, conditions, cut_bytes)
+    maker = Maker(random.Random(f"capture {seed}"), sites, conditions, cut_bytes, world)
     truths: list[Truth] = []
     written: list[packets.Timed] = []
     now = start_s
     while len(truths) < connections or len(written) < packet_limit:
         now += maker.rng.expovariate(1 / SPACING_S)
-        app = apps.BACKGROUND if maker.rng.random() < background_share else maker.rng.choice(list(kinds))
+        app = apps.BACKGROUND if maker.rng.random() < background_share else maker.rng.choice(list(kinds or world.apps))
         truth, timed = maker.connection(app, now)
         truths.append(truth)
         written += timed
@@ -86,14 +113,17 @@ def generate(
 class Maker:
     """Makes connections one after the other; remembers sessions that can be resumed."""
 
-    def __init__(self, rng: random.Random, sites: str, conditions: str, cut_bytes: int) -> None:
+    def __init__(
+        self, rng: random.Random, sites: str, conditions: str, cut_bytes: int, world: World | None = None
+    ) -> None:
         self.rng = rng
+        self._world = world or Usual()
         self._conditions = conditions
         self._cut = cut_bytes
         base = random.Random(f"sites {sites}").randrange(10**6) * 1000
         self._sites = {
-            app: [apps.site(app, base + number) for number in range(SITES_PER_APP * 12)]
-            for app in (*apps.APPS, apps.BACKGROUND)
+            app: [self._world.site(app, base + number) for number in range(SITES_PER_APP * 12)]
+            for app in (*self._world.apps, apps.BACKGROUND)
         }
         for app, known in self._sites.items():  # each capture meets some of them
             self._sites[app] = rng.sample(known, SITES_PER_APP)
@@ -120,7 +150,7 @@ class Maker:
         for is_orig, flight in flights:
             wire.send(is_orig, flight, rng.uniform(0.0002, 0.002))
         left = self._cut or 1 << 40
-        for number, turn in enumerate(self._turns(site, app)):
+        for number, turn in enumerate(self._turns(site)):
             if tickets and (number > 1 or not turn.is_orig):  # a client does not wait for them with its first words
                 wire.send(*tickets, 0.0)
                 tickets = None
@@ -149,11 +179,10 @@ class Maker:
         )
         return truth, flow.packets(stream.segments)
 
-    def _turns(self, site: apps.Site, app: str) -> apps.Turns:
-        turns = (apps.APPS.get(app) or apps.background)(site, self.rng)
-        if (
-            site.h2
-        ):  # the client's preface goes out with its first request, the server's settings before its first answer
+    def _turns(self, site: apps.Site) -> apps.Turns:
+        turns = self._world.turns(site, self.rng)
+        # The client's preface goes out with its first request, the server's settings before its first answer.
+        if site.h2:
             first = next(turns)
             yield apps.Turn(True, [self.rng.choice(apps.PREFACES), *first.sizes], 0.0)
             yield apps.Turn(False, [self.rng.choice((31, 37, 50, 62))], 0.001)
