@@ -11,6 +11,7 @@ from typing import Protocol
 
 from eacf.errors import SettingError
 from eacf_trainer.testbed import apps, packets, path, pki, tls
+from eacf_trainer.testbed.apps import Site, Turns
 
 START_S = 1_767_225_600
 """When captures begin unless told otherwise: 2026-01-01, UTC."""
@@ -29,9 +30,9 @@ class World(Protocol):
     @property
     def apps(self) -> tuple[str, ...]: ...
 
-    def site(self, app: str, seed: int) -> apps.Site: ...
+    def site(self, app: str, seed: int) -> Site: ...
 
-    def turns(self, site: apps.Site, rng: random.Random) -> apps.Turns: ...
+    def turns(self, site: Site, rng: random.Random) -> Turns: ...
 
 
 class Usual:
@@ -39,10 +40,10 @@ class Usual:
 
     apps = tuple(apps.APPS)
 
-    def site(self, app: str, seed: int) -> apps.Site:
+    def site(self, app: str, seed: int) -> Site:
         return apps.site(app, seed)
 
-    def turns(self, site: apps.Site, rng: random.Random) -> apps.Turns:
+    def turns(self, site: Site, rng: random.Random) -> Turns:
         return (apps.APPS.get(site.app) or apps.background)(site, rng)
 
 
@@ -79,10 +80,10 @@ def generate(
 ) -> list[Truth]:
     """Write a capture to `target`; the same arguments give the same lengths and times.
 
-    Either `connections` says how many, or `packet_limit` how many packets exactly. `kinds` are applications (none: all), `conditions`
-    a kind of path,
-    `sites` which deployments are played (each name has its own), `background_share` the part of connections that are of no application.
-    A connection ends after `cut_bytes` of plaintext, 0: when it is done. Keys, and with them every payload byte, are new each time.
+    Either `connections` says how many, or `packet_limit` how many packets exactly. `kinds` are applications (none: all of `world`, by
+    default the usual one), `conditions` a kind of path, `sites` which deployments are played (each name has its own), `background_share`
+    the part of connections that are of no application. A connection ends after `cut_bytes` of plaintext, 0: when it is done. Keys, and
+    with them every payload byte, are new each time.
     """
     world = world or Usual()
     unknown = [kind for kind in kinds if kind not in world.apps]
@@ -179,7 +180,7 @@ class Maker:
         )
         return truth, flow.packets(stream.segments)
 
-    def _turns(self, site: apps.Site) -> apps.Turns:
+    def _turns(self, site: Site) -> Turns:
         turns = self._world.turns(site, self.rng)
         # The client's preface goes out with its first request, the server's settings before its first answer.
         if site.h2:
