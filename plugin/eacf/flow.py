@@ -5,6 +5,7 @@ Times are whole nanoseconds since the epoch, gaps whole nanoseconds, since that 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 
@@ -76,3 +77,18 @@ class Needs:
     def records_only(self) -> bool:
         """True where Zeek's own TLS analyzer suffices: no look at the stream, `window_bytes` means nothing."""
         return self.payload_bytes == 0 and not self.chunks
+
+
+def joined(needs: Sequence[Needs]) -> Needs:
+    """What serves all of them, at least one: the largest of each number, as the sensor joins what several workers ask for.
+
+    Beside one that wants the stream, one on record lengths alone does not bring the end of the sample nearer.
+    """
+    stream = not all(each.records_only for each in needs)
+    wanted = [each for each in needs if not (stream and each.records_only)]
+    return Needs(
+        payload_bytes=max(each.payload_bytes for each in needs),
+        window_bytes=max(each.window_bytes for each in needs),
+        records=0 if any(each.records == 0 for each in wanted) else max(each.records for each in wanted),
+        chunks=any(each.chunks for each in needs),
+    )

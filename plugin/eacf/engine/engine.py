@@ -16,7 +16,9 @@ from eacf.engine.account import Counts, Latency
 from eacf.engine.notices import Notices
 from eacf.engine.outbox import Outbox, Part
 from eacf.engine.queue import Entry, FlowQueue
+from eacf.engine.shadow import Shadow
 from eacf.errors import WireError
+from eacf.flow import joined
 from eacf.inference import Model
 from eacf.verdict import Verdict
 from eacf.wire import (
@@ -69,9 +71,14 @@ class Engine:
         batch_flows: int = 32,
         hold_s: float = 0.002,
         process: Callable[[], Mapping[str, float]] = dict,
+        models: Callable[[], Mapping[str, Any]] = dict,
+        truth_flows: int = 2000,
+        drift_alarms: bool = True,
     ) -> None:
         """`worker`: 12 lower-case hex digits. `started`: the clock that all other times are of. `process` tells of the
-        process for status reports; it is called at most once every `CONTROL_PAUSE_S`.
+        process, `models` of the store of models for status reports (empty: there is none); each is called at most once
+        every `CONTROL_PAUSE_S`, and by whoever else asks for :meth:`status`, from any thread.
+        `truth_flows`: exams over which live accuracy is told. `drift_alarms`: whether a drift is told to Zeek.
         """
         self.model = model
         self.worker = worker
@@ -84,6 +91,8 @@ class Engine:
         self._latency = Latency(started)
         self._notices = Notices()
         self._process = process
+        self._models = models
+        self._shadow: Shadow | None = None
         self._invoke_s = -model.invoke_s  # of the models before, less what this one took before it was ours
         self._hello_wanted = False
         self._askers: set[str] = set()
@@ -146,6 +155,8 @@ class Engine:
             batch = samples[at : at + self._batch_flows]
             verdicts += self.model.verdicts(batch)
             self.counts.batches.add(len(batch))
+        if self._shadow is not None:
+            self._shadow.offer(samples, verdicts)
         for verdict in verdicts:
             if verdict.reason == "abstained":
                 self.counts.abstained += 1
@@ -228,7 +239,8 @@ class Engine:
     def hello(self) -> Outgoing:
         """Who we are and what the model needs, for every Zeek process."""
         bundle = self.model.bundle
-        return Outgoing(ZEEK_TOPIC, encode_hello(self.worker, bundle.id, bundle.needs))
+        needs = [bundle.needs] if self._shadow is None else [bundle.needs, self._shadow.model.bundle.needs]
+        return Outgoing(ZEEK_TOPIC, encode_hello(self.worker, bundle.id, joined(needs)))
 
     def greet(self) -> None:
         """Say hello, for whoever has just come."""
@@ -240,6 +252,16 @@ class Engine:
         self.model = model
         self.counts.reloads += 1
         self._hello_wanted = True
+
+    def set_shadow(self, model: Model | None) -> None:
+        """Have another model score a sample of the flows from the next batch on, whose verdicts go nowhere; None: no
+        longer. Says hello, since the sensors are to collect what this one needs, too."""
+        self._shadow = None if model is None else Shadow(model, self._batch_flows)
+        self._hello_wanted = True
+
+    def idle(self) -> bool:
+        """Do one small piece (a batch) of the work that may wait, while there is nothing else to do; True if there is more."""
+        return self._shadow is not None and self._shadow.step()
 
     def keep(self) -> None:
         """Count a bundle that could not take the place of this one."""
@@ -293,6 +315,8 @@ class Engine:
             },
             "invoke_s": round(self._invoke_s + self.model.invoke_s, 6),
             "process": dict(self._process()),
+            "models": dict(self._models()) or None,
+            "shadow": None if self._shadow is None else self._shadow.report(),
         }
 
     def _drop(self, reason: str, flows: int, why: str) -> None:
