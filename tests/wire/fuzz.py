@@ -63,6 +63,16 @@ _SCALARS: tuple[Value, ...] = (
 _LENGTHS = (b"\x00", b"\x01", b"\x7f", b"\x80\x01", b"\x80\x00", b"\xff\xff\xff\xff\x0f", b"\xff" * 9 + b"\x01")
 
 
+_MODELS = (
+    wire.ModelOffer("eacf.control.reply.0123456789ab.", b'{"id":"x"}', 1000, "0f" * 32),
+    wire.ModelWant("0123456789ab", "ba9876543210", 32_768, 262_144),
+    wire.ModelChunk("ba9876543210", 32_768, bytes(range(100))),
+    wire.ModelDone("0123456789ab", "ba9876543210", "serving", ""),
+    wire.ModelOrder("eacf.control.reply.0123456789ab.", b'{"action":"rollback"}'),
+    wire.ModelOrdered("0123456789ab", "refused", "why"),
+)
+
+
 def seeds() -> list[bytes]:
     """One good body of every kind, small enough that a change seldom falls into payload."""
     sample = Sample(
@@ -91,6 +101,7 @@ def seeds() -> list[bytes]:
         wire.encode_status_request("eacf.control.reply.0123456789ab."),
         wire.encode_status_reply("0123456789ab", '{"uptime": 1}'),
         wire.encode((Count(1), Count(1), (b"Zoo::one", _SCALARS))),
+        *map(wire.encode_model, _MODELS),
     ]
     version, kind, (name, arguments) = wire.decode(bodies[1])
     bodies.append(wire.encode((version, kind, (name, arguments, ((Count(1), Time(5)),)))))

@@ -10,6 +10,7 @@ from eacf.wire import (
     flow_topic,
     is_control_reply_topic,
     is_verdict_topic,
+    model_topic,
     tap_topic,
     verdict_topic,
 )
@@ -19,6 +20,7 @@ WORKER = "0123456789ab"
 
 def test_topics_of_the_contract() -> None:
     assert flow_topic(WORKER) == b"eacf.flow.0123456789ab"
+    assert model_topic(WORKER) == b"eacf.control.model.0123456789ab"
     assert tap_topic(WORKER) == b"eacf.tap.0123456789ab"
     assert verdict_topic("zeek-1_x") == b"eacf.verdict.zeek-1_x."
     assert control_reply_topic(WORKER) == b"eacf.control.reply.0123456789ab."

@@ -1,7 +1,7 @@
 """What goes over the bus: contract v1 between Zeek, workers and taps, in Broker's binary format. Pure, no socket.
 
 Reading order: `messages` (what is said), `topics` (where), `values`, `cursor` and `broker` (the format),
-`fields`, `envelope` and `contract` (the general way), `runs`, `flows` and `verdicts` (the
+`fields`, `envelope`, `contract` and `models` (the general way), `runs`, `flows` and `verdicts` (the
 fast one), `codec` (the way in).
 """
 
@@ -13,6 +13,7 @@ from eacf.wire.codec import (
     encode_flow,
     encode_flows,
     encode_hello,
+    encode_model,
     encode_status_reply,
     encode_status_request,
     encode_tap_ready,
@@ -22,11 +23,21 @@ from eacf.wire.codec import (
 )
 from eacf.wire.flows import count_flows
 from eacf.wire.messages import (
+    MAX_MANIFEST,
+    MAX_ORDER,
+    MAX_PART,
+    MAX_REASON,
     MAX_SAMPLES,
     MAX_VERDICTS,
     Flows,
     Hello,
     Message,
+    ModelChunk,
+    ModelDone,
+    ModelOffer,
+    ModelOrder,
+    ModelOrdered,
+    ModelWant,
     StatusReply,
     StatusRequest,
     TapReady,
@@ -37,11 +48,13 @@ from eacf.wire.messages import (
 from eacf.wire.topics import (
     CONTROL_REQUEST_TOPIC,
     FORMAT,
+    MODEL_PREFIX,
     ZEEK_TOPIC,
     control_reply_topic,
     flow_topic,
     is_control_reply_topic,
     is_verdict_topic,
+    model_topic,
     tap_topic,
     verdict_topic,
 )
@@ -50,12 +63,23 @@ __all__ = [
     "CONTROL_REQUEST_TOPIC",
     "FORMAT",
     "MAX_BODY",
+    "MAX_MANIFEST",
+    "MAX_ORDER",
+    "MAX_PART",
+    "MAX_REASON",
     "MAX_SAMPLES",
     "MAX_VERDICTS",
+    "MODEL_PREFIX",
     "ZEEK_TOPIC",
     "Flows",
     "Hello",
     "Message",
+    "ModelChunk",
+    "ModelDone",
+    "ModelOffer",
+    "ModelOrder",
+    "ModelOrdered",
+    "ModelWant",
     "StatusReply",
     "StatusRequest",
     "TapReady",
@@ -70,6 +94,7 @@ __all__ = [
     "encode_flow",
     "encode_flows",
     "encode_hello",
+    "encode_model",
     "encode_status_reply",
     "encode_status_request",
     "encode_tap_ready",
@@ -79,6 +104,7 @@ __all__ = [
     "flow_topic",
     "is_control_reply_topic",
     "is_verdict_topic",
+    "model_topic",
     "tap_topic",
     "verdict_topic",
 ]

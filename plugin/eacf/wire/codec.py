@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from eacf.flow import Needs, Sample
 from eacf.verdict import Verdict
-from eacf.wire import broker, contract, flows
-from eacf.wire.messages import Message
+from eacf.wire import broker, contract, flows, models
+from eacf.wire.messages import Message, ModelChunk, ModelDone, ModelOffer, ModelOrder, ModelOrdered, ModelWant
 from eacf.wire.values import Value
 from eacf.wire.verdicts import write_verdicts
 
@@ -68,6 +68,24 @@ def encode_status_request(reply_to: str) -> bytes:
 def encode_status_reply(worker: str, report: str) -> bytes:
     """``EACF::status_reply``."""
     return _encode(contract.status_reply_value(worker, report))
+
+
+def encode_model(message: ModelOffer | ModelWant | ModelChunk | ModelDone | ModelOrder | ModelOrdered) -> bytes:
+    """``EACF::model_offer`` and the other events about models."""
+    match message:
+        case ModelOffer():
+            value = models.offer_value(message)
+        case ModelWant():
+            value = models.want_value(message)
+        case ModelChunk():
+            value = models.chunk_value(message)
+        case ModelDone():
+            value = models.done_value(message)
+        case ModelOrder():
+            value = models.order_value(message)
+        case ModelOrdered():
+            value = models.ordered_value(message)
+    return _encode(value)
 
 
 def _encode(value: Value) -> bytes:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from eacf.errors import WireError
 from eacf.flow import Chunk, Needs, Sample
 from eacf.verdict import Verdict
-from eacf.wire import envelope, fields
+from eacf.wire import envelope, fields, models
 from eacf.wire.messages import (
     MAX_CHUNK,
     MAX_CHUNKS,
@@ -161,18 +161,21 @@ _EVENTS: dict[str, tuple[int, Callable[[tuple[Value, ...]], Message]]] = {
     "EACF::tap_ready": (5, _read_tap_ready),
     "EACF::status_request": (1, _read_status_request),
     "EACF::status_reply": (2, _read_status_reply),
+    **models.EVENTS,
 }
 
 
 def flow_value(reply_to: str, sample: Sample) -> Value:
     """``EACF::flow(reply_to: string, s: Sample)``."""
-    return envelope.wrap("EACF::flow", _string(reply_to, "EACF::flow.reply_to"), _sample_value(sample, "EACF::flow.s"))
+    return envelope.wrap(
+        "EACF::flow", envelope.string(reply_to, "EACF::flow.reply_to"), _sample_value(sample, "EACF::flow.s")
+    )
 
 
 def flows_value(reply_to: str, samples: Sequence[Sample]) -> Value:
     """``EACF::flows(reply_to: string, v: vector of Sample)``."""
     values = tuple([_sample_value(sample, f"EACF::flows.v[{i}]") for i, sample in enumerate(samples)])
-    return envelope.wrap("EACF::flows", _string(reply_to, "EACF::flows.reply_to"), values)
+    return envelope.wrap("EACF::flows", envelope.string(reply_to, "EACF::flows.reply_to"), values)
 
 
 def who_value() -> Value:
@@ -182,47 +185,47 @@ def who_value() -> Value:
 
 def hello_value(worker: str, model: str, needs: Needs) -> Value:
     """``EACF::hello(worker: string, model: string, n: Needs)``."""
-    names = _string(worker, "EACF::hello.worker"), _string(model, "EACF::hello.model")
+    names = envelope.string(worker, "EACF::hello.worker"), envelope.string(model, "EACF::hello.model")
     return envelope.wrap("EACF::hello", *names, _needs_value(needs))
 
 
 def verdicts_value(worker: str, verdicts: Sequence[Verdict]) -> Value:
     """``EACF::verdicts(worker: string, v: vector of Verdict)``."""
     values = tuple([_verdict_value(verdict, f"EACF::verdicts.v[{i}]") for i, verdict in enumerate(verdicts)])
-    return envelope.wrap("EACF::verdicts", _string(worker, "EACF::verdicts.worker"), values)
+    return envelope.wrap("EACF::verdicts", envelope.string(worker, "EACF::verdicts.worker"), values)
 
 
 def tap_who_value(reply_to: str) -> Value:
     """``EACF::tap_who(reply_to: string)``."""
-    return envelope.wrap("EACF::tap_who", _string(reply_to, "EACF::tap_who.reply_to"))
+    return envelope.wrap("EACF::tap_who", envelope.string(reply_to, "EACF::tap_who.reply_to"))
 
 
 def tap_ready_value(tap: str, needs: Needs, share: float, received: int, window: int) -> Value:
     """``EACF::tap_ready(tap: string, n: Needs, share: double, received: count, window: count)``."""
-    name = _string(tap, "EACF::tap_ready.tap")
+    name = envelope.string(tap, "EACF::tap_ready.tap")
     return envelope.wrap("EACF::tap_ready", name, _needs_value(needs), float(share), Count(received), Count(window))
 
 
 def status_request_value(reply_to: str) -> Value:
     """``EACF::status_request(reply_to: string)``."""
-    return envelope.wrap("EACF::status_request", _string(reply_to, "EACF::status_request.reply_to"))
+    return envelope.wrap("EACF::status_request", envelope.string(reply_to, "EACF::status_request.reply_to"))
 
 
 def status_reply_value(worker: str, report: str) -> Value:
     """``EACF::status_reply(worker: string, report: string)``."""
-    texts = _string(worker, "EACF::status_reply.worker"), _string(report, "EACF::status_reply.report")
+    texts = envelope.string(worker, "EACF::status_reply.worker"), envelope.string(report, "EACF::status_reply.report")
     return envelope.wrap("EACF::status_reply", *texts)
 
 
 def _sample_value(sample: Sample, where: str) -> Value:
     return (
-        _string(sample.uid, f"{where}.uid"),
+        envelope.string(sample.uid, f"{where}.uid"),
         Time(sample.start_ns),
         sample.orig_h,
         Port(sample.orig_p, "tcp"),
         sample.resp_h,
         Port(sample.resp_p, "tcp"),
-        _string(sample.server_name, f"{where}.server_name"),
+        envelope.string(sample.server_name, f"{where}.server_name"),
         sample.payload,
         tuple([(Count(chunk.length), chunk.is_orig, Interval(chunk.gap_ns)) for chunk in sample.chunks]),
         tuple(sample.records),
@@ -235,19 +238,10 @@ def _needs_value(needs: Needs) -> Value:
 
 def _verdict_value(verdict: Verdict, where: str) -> Value:
     return (
-        _string(verdict.uid, f"{where}.uid"),
-        _string(verdict.label, f"{where}.label"),
+        envelope.string(verdict.uid, f"{where}.uid"),
+        envelope.string(verdict.label, f"{where}.label"),
         float(verdict.confidence),
-        _string(verdict.model, f"{where}.model"),
-        _string(verdict.reason, f"{where}.reason"),
-        _string(verdict.sni_label, f"{where}.sni_label"),
+        envelope.string(verdict.model, f"{where}.model"),
+        envelope.string(verdict.reason, f"{where}.reason"),
+        envelope.string(verdict.sni_label, f"{where}.sni_label"),
     )
-
-
-def _string(text: str | None, where: str) -> bytes | None:
-    """A string as bytes; whether its field may hold surrogate escapes, the reader of the field says."""
-    try:
-        return None if text is None else text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError as error:
-        # `from None`: the error of the encoder holds the text.
-        raise WireError("text", f"{where}: character {error.start} cannot be said in UTF-8") from None

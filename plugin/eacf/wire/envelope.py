@@ -55,3 +55,12 @@ def prefix(name: str, arguments: int, *, metadata: bool = False) -> bytes:
     content = b"\x0e\x03" if metadata else b"\x0e\x02"
     start = b"\x0e\x03" + (b"\x02" + (1).to_bytes(8, "big")) * 2
     return start + content + bytes((5, len(name))) + name.encode() + bytes((14, arguments))
+
+
+def string(text: str | None, where: str) -> bytes | None:
+    """A string as bytes; whether its field may hold surrogate escapes, the reader of the field says."""
+    try:
+        return None if text is None else text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        # `from None`: the error of the encoder holds the text.
+        raise WireError("text", f"{where}: character {error.start} cannot be said in UTF-8") from None

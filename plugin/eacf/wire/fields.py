@@ -14,6 +14,7 @@ from eacf.wire.messages import MAX_ID, MAX_SERVER_NAME, MAX_TEXT
 from eacf.wire.values import Count, Interval, Port, Time, Value, zeek_type
 
 _ID = re.compile(rb"[!-~]+")
+_DIGEST = re.compile(rb"[0-9a-f]{64}")
 
 
 def record(value: Value, where: str, least: int) -> tuple[Value, ...]:
@@ -120,6 +121,14 @@ def identity(value: Value, where: str) -> str:
     found = data(value, where, MAX_ID)
     if not _ID.fullmatch(found):
         raise WireError("text", f"{where}: an id must be printable ASCII without space and not empty")
+    return found.decode("ascii")
+
+
+def digest(value: Value, where: str) -> str:
+    """A SHA-256: 64 lower-case hex digits."""
+    found = data(value, where, MAX_ID)
+    if not _DIGEST.fullmatch(found):
+        raise WireError("text", f"{where}: must be 64 lower-case hex digits")
     return found.decode("ascii")
 
 

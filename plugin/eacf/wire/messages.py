@@ -35,6 +35,16 @@ MAX_RECEIVED = 2**63 - 1
 """Flows that a tap may say it has received."""
 MAX_WINDOW = 65_536
 """Flows that a tap may ask to have on their way."""
+MAX_MANIFEST = 1024 * 1024
+"""Bytes of the manifest in an offer: those that a bundle's may have."""
+MAX_PART = 32_768
+"""Bytes of a bundle in one message."""
+MAX_SIZE = 2**63 - 1
+"""Size of a bundle that an offer may say, and bytes that may be asked for; whether a bundle may be that large, others say."""
+MAX_ORDER = 4096
+"""Bytes of a signed order."""
+MAX_REASON = 1000
+"""Bytes of the reason why a worker did not take a model or an order."""
 
 
 @dataclass(slots=True)
@@ -109,4 +119,84 @@ class StatusReply:
     report: str
 
 
-Message = Flows | Who | Hello | Verdicts | TapWho | TapReady | StatusRequest | StatusReply
+@dataclass(slots=True)
+class ModelOffer:
+    """``EACF::model_offer``: somebody has a bundle for the worker on whose topic this is said."""
+
+    reply_to: str
+    """Where the worker answers; whether it may is for the worker to say (`is_control_reply_topic`)."""
+    manifest: bytes
+    """The bundle's manifest, signed, as it stands in the file."""
+    size: int
+    """Bytes of the file."""
+    sha256: str
+    """Of the file, 64 lower-case hex digits."""
+
+
+@dataclass(slots=True)
+class ModelWant:
+    """``EACF::model_want``: a worker asks for the bytes of a bundle from `offset` on, `room` at most.
+
+    0 `room`: nothing now; the offer was heard, and what there is waits its turn or is being tried.
+    """
+
+    worker: str
+    model: str
+    offset: int
+    room: int
+
+
+@dataclass(slots=True)
+class ModelChunk:
+    """``EACF::model_chunk``: bytes of a bundle that a worker asked for."""
+
+    model: str
+    offset: int
+    data: bytes
+
+
+@dataclass(slots=True)
+class ModelDone:
+    """``EACF::model_done``: what became of an offer."""
+
+    worker: str
+    model: str
+    outcome: str
+    """``serving``, ``shadow``, ``kept`` or ``refused``."""
+    reason: str
+
+
+@dataclass(slots=True)
+class ModelOrder:
+    """``EACF::model_order``: a signed order about models that the worker has (`eacf.models.orders`)."""
+
+    reply_to: str
+    order: bytes
+
+
+@dataclass(slots=True)
+class ModelOrdered:
+    """``EACF::model_ordered``: what became of an order."""
+
+    worker: str
+    outcome: str
+    """``serving``, ``shadow``, ``off`` or ``refused``."""
+    reason: str
+
+
+Message = (
+    Flows
+    | Who
+    | Hello
+    | Verdicts
+    | TapWho
+    | TapReady
+    | StatusRequest
+    | StatusReply
+    | ModelOffer
+    | ModelWant
+    | ModelChunk
+    | ModelDone
+    | ModelOrder
+    | ModelOrdered
+)

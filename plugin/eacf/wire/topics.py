@@ -15,6 +15,8 @@ ZEEK_TOPIC = b"eacf.zeek."
 """Every Zeek process listens."""
 CONTROL_REQUEST_TOPIC = b"eacf.control.request."
 """Every worker listens."""
+MODEL_PREFIX = b"eacf.control.model."
+"""Every worker that takes models listens to one that begins so."""
 
 MAX_TOPIC = 255
 """Bytes of a topic that a peer may name as `reply_to`."""
@@ -35,6 +37,11 @@ def tap_topic(tap: str) -> bytes:
     return b"eacf.tap." + _hex_id(tap, "tap")
 
 
+def model_topic(worker: str) -> bytes:
+    """Where a worker of that id hears of models for it; no worker listens there that takes none."""
+    return MODEL_PREFIX + _hex_id(worker, "worker")
+
+
 def verdict_topic(node: str) -> bytes:
     """Where the Zeek process of that node id hears verdicts: what its `reply_to` must be."""
     if not _NODE.fullmatch(node) or len(node) > MAX_TOPIC - len("eacf.verdict.."):
@@ -43,7 +50,7 @@ def verdict_topic(node: str) -> bytes:
 
 
 def control_reply_topic(asker: str) -> bytes:
-    """Where the asker of that id hears the answers to a status request."""
+    """Where the asker of that id hears the answers to a status request, an offer or an order."""
     return b"eacf.control.reply." + _hex_id(asker, "asker") + b"."
 
 
@@ -53,7 +60,7 @@ def is_verdict_topic(reply_to: str) -> bool:
 
 
 def is_control_reply_topic(reply_to: str) -> bool:
-    """Whether the answer to a status request may be sent there."""
+    """Whether the answer to a status request, an offer or an order may be sent there."""
     return _CONTROL_REPLY.fullmatch(reply_to) is not None
 
 
