@@ -55,6 +55,10 @@ class Shown:
         if settings.teacher.estimators:
             self._add_teacher(known, others, settings.teacher, width)
 
+    def weigh(self, weights: Weights) -> None:
+        """Let each known flow count so much more or less; `weights`: (n,) in their order."""
+        self._weights = (self._weights * weights).astype(np.float32)
+
     def _add_strangers(self, known: Taught, others: Taught, width: int) -> None:
         settings = self._recipe.training.outliers
         none = np.eye(width, dtype=np.float32)[-1]

@@ -1,0 +1,491 @@
+"""A clone of a model learns new samples and older ones again. Pure: arrays in, a candidate out. Loads TensorFlow.
+
+The clone begins with its parent's float weights. Labels that the parent does not know get outputs of their own once they have enough
+samples. Bins are learnt anew where lengths left them (:mod:`.rebin`). Labels of which there is no sample are kept by rows that the
+parent kept, with the parent's opinion as their target (Li and Hoiem, Learning without Forgetting, 2017). Samples that the others
+contradict do not train (:mod:`.doubt`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from pydantic.dataclasses import dataclass as checked
+
+from eacf import bundle
+from eacf.errors import SettingError
+from eacf.features import Features, Lengths
+from eacf_trainer import learning, networks, quantise, runs
+from eacf_trainer.calibrate import Calibration, calibrate, least_confidence, platt, softmax
+from eacf_trainer.export import GOLDEN_ROWS, verdict_rules
+from eacf_trainer.learning import Taught
+from eacf_trainer.networks import Epoch
+from eacf_trainer.quantise import Quantisation
+from eacf_trainer.recipe import STRICT, Share
+from eacf_trainer.shown import Shown
+from eacf_trainer.watch import doubt, rebin
+from eacf_trainer.watch.parent import Parent
+
+Say = Callable[[str], None]
+
+
+@checked(frozen=True, config=STRICT)
+class Settings:
+    """How a clone learns. Table ``[update]`` of a watch file."""
+
+    start: Literal["clone", "scratch"] = "clone"
+    """From the parent's weights, or from none (the same recipe anew)."""
+    bins: Literal["refit", "keep"] = "refit"
+    """Features on lengths: learn bins anew and carry the weights over, or leave them as the parent has them."""
+    epochs: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """0: as many as the recipe says."""
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the recipe's."""
+    new_label: Annotated[int, Field(ge=2)] = 40
+    """Samples from which on a label that the parent does not know gets an output."""
+    new_label_clients: Annotated[int, Field(ge=1)] = 2
+    """Clients that they must come from, at least."""
+    absent: Annotated[int, Field(ge=0)] = 20
+    """A label with fewer samples than this is also kept by rows that the parent kept."""
+    doubt: bool = True
+    """Whether samples that the others contradict are left out."""
+    doubt_own: Share = 0.05
+    """Contradicted: the others give its own label this probability at most..."""
+    doubt_other: Share = 0.8
+    """...and another one this at least."""
+    doubt_most: Share = 0.2
+    """Of one label no more than this share is left out."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What is learnt from, or calibrated by."""
+
+    table: learning.Table
+    """(n, records) int64 record lengths as :func:`eacf.features.lengths.tabulated` gives; for other features (n, width) rows."""
+    wanted: Sequence[str | None]
+    """(n,) labels; None: of none, background."""
+    clients: Sequence[str]
+    """(n,) whose they are."""
+    weights: NDArray[np.float32] | None = None
+    """(n,) how much each counts; None: all the same."""
+
+    def __len__(self) -> int:
+        return len(self.wanted)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model that may take its parent's place."""
+
+    parent: Parent
+    """What it came from."""
+    labels: tuple[str, ...]
+    background: bool
+    features: Features
+    weights: Mapping[str, NDArray[np.float32]]
+    ranges: NDArray[np.uint8]
+    calibration: Calibration
+    mu: int
+    sd: float
+    model: bytes
+    """Full int8."""
+    quantisation: Quantisation
+    losses: tuple[float, ...]
+    added: tuple[str, ...]
+    """Labels that the parent did not have."""
+    kept: tuple[str, ...]
+    """Labels with too few samples, held by what the parent kept of them."""
+    learnt: int
+    """Samples that trained."""
+    dropped: Mapping[str, int]
+    """Samples that did not, since the others contradict them, by label."""
+    calibrated: int
+    """Samples that calibrated."""
+    seed: int
+
+    def logits(self, table: learning.Table) -> NDArray[np.float32]:
+        """(n, outputs) of the int8 model."""
+        rows = learning.rows(self.features, table)
+        if not len(rows):
+            return np.zeros((0, len(self.labels) + self.background), np.float32)
+        return quantise.logits(self.model, self.quantisation, rows)
+
+    def document(
+        self,
+        *,
+        lineage: Mapping[str, Any],
+        rules: Mapping[str, str] | None = None,
+        created: str | None = None,
+        figures: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Its manifest, for :func:`eacf.bundle.write`. `rules`: more of the label map; `created`: UTC, the fixed time if None."""
+        before = self.parent.document
+        step = max(1, len(self.ranges) // GOLDEN_ROWS)
+        golden = self.ranges[::step][:GOLDEN_ROWS]
+        ends = self.quantisation
+        return {
+            "name": before["name"],
+            "version": before["version"],
+            "created": created or runs.created(),
+            "labels": list(self.labels),
+            "background": self.background,
+            "features": self.features.spec(),
+            "label_map": {**before["label_map"], **(rules or {})},
+            **verdict_rules(self.labels, self.calibration),
+            "quantisation": {
+                "input": {"scale": ends.input_scale, "zero_point": ends.input_zero_point},
+                "output": {"scale": ends.output_scale, "zero_point": ends.output_zero_point},
+            },
+            "training": {
+                "recipe": self.parent.recipe.document(),
+                "seed": self.seed,
+                "learnt": self.learnt,
+                "lineage": dict(lineage),
+            },
+            "figures": dict(figures or {}),
+            "libraries": runs.versions(),
+            "golden": bundle.golden(golden, quantise.outputs(self.model, golden)),
+        }
+
+
+def train(
+    parent: Parent,
+    learnt: Samples,
+    calibrating: Samples,
+    settings: Settings | None = None,
+    seed: int | None = None,
+    *,
+    say: Say = lambda text: None,
+) -> Candidate:
+    """A candidate from `learnt`, calibrated by `calibrating`, which must be other samples. The same arguments, the same bytes.
+
+    `seed` None: the parent's. Raises SettingError where there is nothing to learn from, or the loss becomes no number.
+    """
+    settings = settings or Settings()
+    seed = parent.seed if seed is None else seed
+    networks.deterministic(seed)
+    added = new_labels(parent, learnt, settings)
+    labels = (*parent.labels, *added)
+    taught, weights = _taught(parent, learnt, labels)
+    if not len(taught.table) or not (taught.wanted < len(labels)).any():
+        raise SettingError("no sample of a label to learn from; let `eacf collect` gather some")
+    clean = _doubted(parent, taught, weights, settings, seed)
+    names = [*labels, "background"]
+    dropped = {names[label]: int(count) for label, count in enumerate(np.bincount(taught.wanted[~clean])) if count}
+    taught, weights = taught.only(clean), weights[clean]
+    say(f"{len(taught.wanted)} samples to learn from, {int((~clean).sum())} contradicted")
+    counts = np.bincount(taught.wanted, minlength=len(labels) + 1)
+    memory = Memory.of(parent, [label for label in range(len(parent.labels)) if counts[label] < settings.absent], seed)
+    features = _features(parent, taught, memory, settings, seed)
+    memory = memory.seen_by(features)
+    shown = Shown(parent.recipe, features, taught, seed)
+    width, outputs = features.shape[0], len(labels) + parent.background
+    network = networks.build(parent.recipe.network, width, outputs)
+    if settings.start == "clone":
+        network.set_weights(_cloned(parent, features, taught, memory, network.get_weights(), len(labels)))
+    known = taught.wanted < len(labels)
+    epochs = Epochs(shown, weights[known], memory, len(labels))
+    losses = _fit(parent, network, epochs, settings)
+    say(f"loss {losses[-1]:.4f} after {len(losses)} epochs")
+    ranges = _ranges(shown, memory)
+    model, ends = quantise.convert(network, ranges, parent.mu, parent.sd)
+    held, _ = _taught(parent, calibrating, labels)
+    if settings.doubt and len(held.table):
+        held = held.only(~_contradicted_by(parent, taught, weights, held, settings, seed))
+    rows = learning.rows(features, held.table)
+    logits = quantise.logits(model, ends, rows) if len(rows) else np.zeros((0, outputs), np.float32)
+    found = calibration(parent, logits, held.wanted, labels)
+    return Candidate(
+        parent=parent,
+        labels=labels,
+        background=parent.background,
+        features=features,
+        weights=networks.weights(network),
+        ranges=ranges,
+        calibration=found,
+        mu=parent.mu,
+        sd=parent.sd,
+        model=model,
+        quantisation=ends,
+        losses=tuple(losses),
+        added=added,
+        kept=tuple(labels[label] for label in memory.labels),
+        learnt=len(taught.wanted),
+        dropped=dropped,
+        calibrated=len(held.wanted),
+        seed=seed,
+    )
+
+
+def new_labels(parent: Parent, learnt: Samples, settings: Settings) -> tuple[str, ...]:
+    """Labels that have enough samples, of enough clients, to get an output, in the order of their names."""
+    clients: dict[str, list[str]] = {}
+    for label, client in zip(learnt.wanted, learnt.clients, strict=True):
+        if label is not None and label not in parent.labels:
+            clients.setdefault(label, []).append(client)
+    return tuple(
+        label
+        for label, whose in sorted(clients.items())
+        if len(whose) >= settings.new_label and len(set(whose)) >= settings.new_label_clients
+    )
+
+
+def outputs_of(wanted: Sequence[str | None], labels: Sequence[str]) -> NDArray[np.int64]:
+    """(n,) output of each label; those that are none of `labels` are background, ``len(labels)``."""
+    number = {label: place for place, label in enumerate(labels)}
+    return np.array([len(labels) if label is None else number.get(label, len(labels)) for label in wanted], np.int64)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Rows that the parent kept of labels that must not be forgotten, and what it says of them."""
+
+    labels: tuple[int, ...]
+    rows: NDArray[np.uint8]
+    """(n, width)."""
+    opinions: NDArray[np.float32]
+    """(n, the parent's outputs) probabilities."""
+    values: NDArray[np.int64] | None
+    """(n, columns) lengths that would give such rows; None for other features."""
+
+    @classmethod
+    def of(cls, parent: Parent, labels: Sequence[int], seed: int) -> Memory:
+        """Those whose best label, by the parent's own word, is one of `labels`."""
+        network = networks.build(
+            parent.recipe.network, parent.features.shape[0], len(parent.labels) + parent.background
+        )
+        network.set_weights(list(parent.weights))
+        opinions = softmax(networks.logits(network, parent.ranges, parent.mu, parent.sd)).astype(np.float32)
+        best = opinions.argmax(axis=1)
+        keep = np.isin(best, np.asarray(labels, np.int64))
+        rows = parent.ranges[keep]
+        values = None
+        if isinstance(parent.features, Lengths):
+            values = rebin.values_of(parent.features, rows, np.random.default_rng((seed, 1 << 37)))
+        return cls(tuple(sorted({int(label) for label in best[keep]})), rows, opinions[keep], values)
+
+    def seen_by(self, features: Features) -> Memory:
+        """The same rows as other features make them."""
+        if self.values is None or not isinstance(features, Lengths):
+            return self
+        rows = np.zeros((len(self.values), *features.shape), np.uint8)
+        features.fill_values(self.values.copy(), rows)
+        return replace(self, rows=rows)
+
+    def targets(self, labels: int, background: bool) -> NDArray[np.float32]:
+        """(n, outputs) of a network with more labels, the background last."""
+        made = np.zeros((len(self.rows), labels + background), np.float32)
+        old = self.opinions.shape[1] - background
+        made[:, :old] = self.opinions[:, :old]
+        if background:
+            made[:, -1] = self.opinions[:, -1]
+        return made
+
+
+class Epochs:
+    """What :class:`Shown` shows, weighted, and the memory beside it."""
+
+    def __init__(self, shown: Shown, weights: NDArray[np.float32], memory: Memory, labels: int) -> None:
+        shown.weigh(weights)
+        self._shown, self._memory = shown, memory
+        self._targets = memory.targets(labels, shown.background)
+        counts = np.bincount(shown.wanted, minlength=labels)
+        there = counts[counts > 0]
+        usual = float(np.median(there)) if len(there) else 0.0
+        each = len(memory.rows) / max(len(memory.labels), 1)
+        self._times = max(1, round(usual / each)) if len(memory.rows) else 0
+
+    def __call__(self, number: int) -> Epoch:
+        """A label that is remembered is shown about as often as the others are."""
+        epoch = self._shown.epoch(number)
+        if not self._times:
+            return epoch
+        rows, targets = (np.repeat(each, self._times, axis=0) for each in (self._memory.rows, self._targets))
+        rng = np.random.default_rng((number, 1 << 38))
+        order = rng.permutation(len(epoch.rows) + len(rows))
+        return Epoch(
+            np.concatenate([epoch.rows, rows])[order],
+            np.concatenate([epoch.targets, targets])[order],
+            np.concatenate([epoch.weights, np.ones(len(rows), np.float32)])[order],
+        )
+
+
+def calibration(
+    parent: Parent, logits: NDArray[np.float32], wanted: NDArray[np.int64], labels: Sequence[str]
+) -> Calibration:
+    """From held-out samples; labels of which there are few keep their parent's thresholds, put on the new scale."""
+    count = len(labels)
+    counts = np.bincount(wanted, minlength=count + 1)[:count]
+    if counts.sum() < LEAST_CALIBRATING:
+        added = count - len(parent.labels)
+        before = parent.calibration
+        return Calibration(
+            before.slope,
+            before.offset,
+            np.concatenate([before.thresholds, np.full(added, FEW_THRESHOLD)]),
+            np.concatenate([before.known, np.full(added, float(np.median(before.known)))]),
+        )
+    found = calibrate(logits, wanted, np.ones(len(wanted)), count, parent.recipe.verdicts)
+    thresholds, known = found.thresholds.copy(), found.known.copy()
+    best = logits[:, :count].argmax(axis=1)
+    pooled = _pooled_threshold(found, logits, wanted, count, parent.recipe.verdicts.precision)
+    for label in range(count):
+        if counts[label] >= LEAST_OF_LABEL and (best == label).sum() >= LEAST_OF_LABEL:
+            continue
+        if label < len(parent.labels):
+            thresholds[label] = _rescaled(parent.calibration, found, float(parent.calibration.thresholds[label]))
+            known[label] = min(known[label], parent.calibration.known[label])
+        else:
+            thresholds[label] = pooled
+    return Calibration(found.slope, found.offset, thresholds, known)
+
+
+LEAST_CALIBRATING = 40
+"""Held-out samples of labels, with fewer of which nothing is calibrated anew."""
+LEAST_OF_LABEL = 8
+"""Held-out samples of a label, with fewer of which its threshold is not chosen anew."""
+FEW_THRESHOLD = 0.9
+
+
+def _pooled_threshold(
+    found: Calibration, logits: NDArray[np.float32], wanted: NDArray[np.int64], labels: int, precision: float
+) -> float:
+    right = logits[:, :labels].argmax(axis=1) == wanted
+    return least_confidence(found.confidence(logits), right, precision)
+
+
+def _rescaled(before: Calibration, after: Calibration, threshold: float) -> float:
+    """The confidence that the probability behind an old one has now."""
+    if not 0 < threshold < 1:
+        return threshold
+    odds = (math.log(threshold / (1 - threshold)) - before.offset) / before.slope
+    probability = 1 / (1 + math.exp(-max(min(odds, 50.0), -50.0)))
+    return float(platt(np.array([probability]), after.slope, after.offset)[0])
+
+
+def _taught(parent: Parent, samples: Samples, labels: Sequence[str]) -> tuple[Taught, NDArray[np.float32]]:
+    """With outputs for labels, and weights of 1 on average. What a model without background cannot learn is left out."""
+    wanted = outputs_of(samples.wanted, labels)
+    weights = np.ones(len(wanted), np.float32) if samples.weights is None else np.asarray(samples.weights, np.float32)
+    keep = np.ones(len(wanted), bool) if parent.background else wanted < len(labels)
+    weights = weights[keep]
+    table = np.asarray(samples.table)[keep]
+    return Taught(table, wanted[keep], len(labels)), weights / (weights.mean() if len(weights) else 1)
+
+
+def _numbers(parent: Parent, table: learning.Table) -> NDArray[np.float32]:
+    return learning.numbers(parent.recipe.input, table)
+
+
+def _doubted(
+    parent: Parent, taught: Taught, weights: NDArray[np.float32], settings: Settings, seed: int
+) -> NDArray[np.bool_]:
+    """(n,) samples that are learnt from. Background is never contradicted: it may look like anything."""
+    clean = np.ones(len(taught.wanted), bool)
+    if settings.doubt:
+        known = taught.wanted < taught.outputs
+        clean[known] = ~doubt.contradicted(
+            _numbers(parent, taught.table[known]),
+            taught.wanted[known],
+            weights[known],
+            seed,
+            own=settings.doubt_own,
+            other=settings.doubt_other,
+            most=settings.doubt_most,
+        )
+    return clean
+
+
+def _contradicted_by(
+    parent: Parent, taught: Taught, weights: NDArray[np.float32], held: Taught, settings: Settings, seed: int
+) -> NDArray[np.bool_]:
+    """(m,) held-out samples that those learnt from contradict: with wrong names among them no label would reach its precision."""
+    found = np.zeros(len(held.wanted), bool)
+    known, asked = taught.wanted < taught.outputs, held.wanted < held.outputs
+    shown = (_numbers(parent, taught.table[known]), taught.wanted[known], weights[known])
+    found[asked] = doubt.doubted(
+        shown,
+        _numbers(parent, held.table[asked]),
+        held.wanted[asked],
+        seed,
+        own=settings.doubt_own,
+        other=settings.doubt_other,
+    )
+    return found
+
+
+def _features(parent: Parent, taught: Taught, memory: Memory, settings: Settings, seed: int) -> Features:
+    old = parent.features
+    if settings.bins == "keep" or not isinstance(old, Lengths):
+        return old
+    values = old.layout.of(learning.looked_at(taught.table, old.layout))
+    return rebin.refitted(old, values, taught.wanted, seed, memory.values)
+
+
+def _cloned(
+    parent: Parent,
+    features: Features,
+    taught: Taught,
+    memory: Memory,
+    fresh: list[NDArray[np.float32]],
+    labels: int,
+) -> list[NDArray[np.float32]]:
+    """The parent's weights in a network with more outputs, for other bins; `fresh` are those of a new network."""
+    made = [np.array(each) for each in parent.weights]
+    if (
+        isinstance(features, Lengths)
+        and isinstance(parent.features, Lengths)
+        and features.edges != parent.features.edges
+    ):
+        values = features.layout.of(learning.looked_at(taught.table, features.layout))
+        if memory.values is not None and len(memory.values):
+            values = np.concatenate([values, memory.values])
+        made[0] = rebin.carried(made[0], parent.features, features, values)
+    old = len(parent.labels)
+    if labels > old:
+        kernel, bias = np.array(fresh[-2]), np.array(fresh[-1])
+        kernel[:, :old], bias[:old] = made[-2][:, :old], made[-1][:old]
+        if parent.background:
+            kernel[:, -1], bias[-1] = made[-2][:, -1], made[-1][-1]
+        bias[old:labels] = made[-1].mean()
+        made[-2:] = [kernel, bias]
+    return made
+
+
+def _fit(parent: Parent, network: networks.Network, epochs: Epochs, settings: Settings) -> list[float]:
+    training = parent.recipe.training
+    training = replace(
+        training,
+        epochs=settings.epochs or training.epochs,
+        learning_rate=training.learning_rate * settings.learning_rate,
+    )
+    losses: list[float] = []
+
+    def after(number: int, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise SettingError(
+                f"update.learning_rate is {settings.learning_rate:g} of the recipe's, and the loss became no number in epoch "
+                f"{number + 1}; lower it"
+            )
+        losses.append(round(loss, 6))
+
+    networks.train(network, epochs, training, parent.mu, parent.sd, after=after)
+    return losses
+
+
+def _ranges(shown: Shown, memory: Memory) -> NDArray[np.uint8]:
+    """Rows for the quantiser, and for those that come after: some of each label, and all of the memory as far as there is room."""
+    most = quantise.MAX_CALIBRATION_ROWS
+    kept = memory.rows[:: max(1, -(-len(memory.rows) // (most // 2)))]
+    by_label = np.argsort(shown.wanted, kind="stable")
+    rows = shown.rows[by_label]
+    room = most - len(kept)
+    chosen = rows[np.unique(np.linspace(0, len(rows) - 1, min(room, len(rows))).astype(int))]
+    return quantise.calibration_rows(np.concatenate([chosen, kept]))
