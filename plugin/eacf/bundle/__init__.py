@@ -2,7 +2,7 @@
 
 It is read into memory and checked whole before anyone uses it; what only the runtime can tell (shapes, types, scales,
 golden rows) :class:`eacf.inference.Model` checks. The id is a content hash: it tells of change, not of who made the
-bundle.
+bundle; that does a signature (:mod:`eacf.bundle.signing`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
-import secrets
 import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -24,9 +22,10 @@ from numpy.typing import NDArray
 from eacf.bundle.archive import COPY, MANIFEST, MAX_BYTES, MODEL, pack, unpack
 from eacf.bundle.document import canonical, identity, parse
 from eacf.bundle.fields import REBUILD
-from eacf.bundle.manifest import FORMATS, LATER, MAX_GOLDEN, Golden, Manifest, Member, Scale, read
+from eacf.bundle.manifest import FORMATS, LATER, MAX_GOLDEN, Golden, Manifest, Member, Scale, Signature, read
 from eacf.errors import BundleError
 from eacf.features import Features, from_spec
+from eacf.files import replace
 from eacf.flow import Needs
 
 __all__ = [
@@ -35,6 +34,7 @@ __all__ = [
     "Manifest",
     "Member",
     "Scale",
+    "Signature",
     "default_path",
     "find",
     "from_bytes",
@@ -170,25 +170,8 @@ def write(path: str | Path, manifest: Mapping[str, Any], model: bytes) -> Bundle
     document["id"] = identity(document)
     data = pack({MANIFEST: canonical(document), MODEL: model})
     bundle = _check(data, str(path), strict=True)
-    _replace(Path(path), data)
+    replace(Path(path), data)
     return bundle
-
-
-def _replace(path: Path, data: bytes) -> None:
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    try:
-        with beside.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)  # the new name, too, outlives a power cut
-    finally:
-        os.close(folder)
 
 
 def golden(inputs: NDArray[np.uint8], outputs: NDArray[Any], tolerance: int = 8) -> dict[str, object]:

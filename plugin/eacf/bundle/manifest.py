@@ -25,6 +25,9 @@ OPTIONAL = ("golden", "signature")
 MAX_LABELS = 1024
 MAX_GOLDEN = 16
 NEEDS_MOST = 1 << 20
+MAX_SERIAL = (1 << 53) - 1
+"""Every JSON reader keeps a whole number up to this one."""
+PURPOSES = ("serve", "shadow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,20 @@ class Member:
 
     sha256: str
     bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Who answers for the bundle, and for what. Only read here; :func:`eacf.bundle.signing.verify` holds it against keys."""
+
+    key: str
+    """Id of the key: 16 hex digits."""
+    serial: int
+    """Above that of all that this key signed before: what is old is known by it."""
+    purpose: str
+    """What a worker is to do with it: "serve", or "shadow" (only score)."""
+    value: str
+    """64 bytes in base64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +105,7 @@ class Manifest:
     libraries: Mapping[str, Any]
     members: Mapping[str, Member]
     golden: Golden | None
+    signature: Signature | None
     document: Mapping[str, Any]
 
     @property
@@ -129,6 +147,7 @@ def read(document: dict[str, Any], *, strict: bool = False) -> Manifest:
         libraries=top.table("libraries").value,
         members=_members(top.table("members")),
         golden=_golden(top.table("golden"), features, len(labels) + background) if "golden" in document else None,
+        signature=_signature(top.table("signature")) if "signature" in document else None,
         document=document,
     )
     calibration.done()
@@ -223,3 +242,13 @@ def _golden(table: Table, features: Features, outputs: int) -> Golden:
     tolerance = table.whole("tolerance", 0, 64)
     table.done()
     return Golden(tuple(rows), tuple(answers), tolerance)
+
+
+def _signature(table: Table) -> Signature:
+    """Keys beside these are left for a later eacf; the signature covers them."""
+    return Signature(
+        key=table.text("key", pattern="[0-9a-f]{16}"),
+        serial=table.whole("serial", 1, MAX_SERIAL),
+        purpose=table.text("purpose", pattern="|".join(PURPOSES)),
+        value=table.text("value", pattern="[A-Za-z0-9+/]{86}=="),  # 64 bytes
+    )
