@@ -52,7 +52,7 @@ def sign(action: str, model: str | None, key: PrivateKey, serial: int) -> bytes:
     return order
 
 
-def read(data: bytes, trusted: Trusted) -> Order:
+def verify(data: bytes, trusted: Trusted) -> Order:
     """Check an order. BundleError: it is none, or not of a key that is trusted. Its serial is checked as it is obeyed."""
     order, signed, value = _read(data)
     key = trusted.get(order.key)
