@@ -27,7 +27,7 @@ class Clock:
         self.jumps = 0
         """How often the wall clock was somewhere else than expected, its returns included."""
         self.moved_ns = 0
-        """By how much samples of this process must be moved, since a jump is believed; :meth:`settle` forgets it."""
+        """By how much samples of this process must be moved, since a jump is believed; whoever moves them sets it to 0."""
         self._offset = wall_ns - mono_ns
         self._other: int | None = None  # where the wall clock is instead
         self._since = 0
@@ -51,8 +51,3 @@ class Clock:
             self.moved_ns += offset - self._offset
             self._offset, self._other = offset, None
         return mono_ns + self._offset
-
-    def settle(self) -> int:
-        """What :attr:`moved_ns` was; it is 0 then."""
-        moved, self.moved_ns = self.moved_ns, 0
-        return moved

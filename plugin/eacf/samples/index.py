@@ -68,10 +68,9 @@ class Group:
     def remove(self, at: int) -> tuple[int, str, int]:
         """The row at a place; id, client and size. The last one takes its place."""
         number, client, size = self.ids[at], self.clients[at], self.sizes[at]
-        for column in (self.ids, self.clients, self.sizes):
-            last = column.pop()
-            if at < len(column):
-                column[at] = last  # type: ignore[call-overload]
+        last, last_client, last_size = self.ids.pop(), self.clients.pop(), self.sizes.pop()
+        if at < len(self.ids):
+            self.ids[at], self.clients[at], self.sizes[at] = last, last_client, last_size
         self.counts[client] -= 1
         if not self.counts[client]:
             del self.counts[client]
@@ -175,6 +174,10 @@ class Index:
             gone.append(self._remove(label, self._chance.randrange(len(group))))
         return gone
 
+    def forget(self, number: int, label: str | None) -> None:
+        """A row that is there goes."""
+        self._remove(label, self.groups[label].ids.index(number))
+
     def _holds_its_share(self, client: str) -> bool:
         limits = self.limits
         return limits.client_share < 1 and self._clients[client] > limits.client_share * self.bytes
@@ -192,8 +195,8 @@ class Index:
             return []
         while True:
             if not self._small:
-                rows = ((len(group), label) for label, group in self.groups.items() if label is not None)
-                self._small = heapq.nsmallest(AGAIN, rows, key=lambda each: each[0])[::-1]
+                sizes = ((len(group), label) for label, group in self.groups.items() if label is not None)
+                self._small = heapq.nsmallest(AGAIN, sizes, key=lambda each: each[0])[::-1]
             rows, label = self._small.pop()
             if label in self.groups and len(self.groups[label]) <= rows:
                 return list(self._remove_all(label))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -14,7 +15,7 @@ from eacf.samples.clock import HOLD_NS, Clock
 from eacf.samples.index import Index, Limits
 from eacf.samples.rows import COLUMNS, ROW_BYTES, Row, bytes_of, client_of, row_of
 from eacf.samples.schema import Busy, StoreError
-from eacf.samples.store import BATCH, Store, claim
+from eacf.samples.store import Store, claim
 
 PENDING_ROWS: Final = 20_000
 PENDING_BYTES: Final = 64 << 20
@@ -23,10 +24,11 @@ LOG_BYTES: Final = 128 << 20
 """The log (-wal) at most; beyond, somebody reads without end and nothing is added until he is done."""
 AGE_SHARE: Final = 0.1
 """Of all rows, that an hour may take for their age, so that no jump of a clock empties the store."""
-AGE_EVERY_NS: Final = 10 * 1_000_000_000
 HOUR_NS: Final = 3600 * 1_000_000_000
 
-_INSERT = f"INSERT INTO samples ({COLUMNS}) VALUES ({', '.join('?' * 16)})"
+_INSERT = f"INSERT INTO samples ({COLUMNS}) VALUES ({', '.join('?' * 16)})"  # noqa: S608 - no values in it
+_PICTURE = f"""SELECT id, label, client, {ROW_BYTES} + 2 * coalesce(length(server_name), 0) + coalesce(length(payload), 0)
+    + length(chunks) + length(records) FROM samples"""  # noqa: S608
 
 
 @dataclass
@@ -61,7 +63,7 @@ class Keeper(Store):
         self._first: int | None = None  # the id from which on rows are of this process
         self._clock: Clock | None = None
         self._hold_until = 0
-        self._age_at = 0
+        self._aged_at = 0
         self._lock = -1
 
     @classmethod
@@ -73,7 +75,7 @@ class Keeper(Store):
         except BaseException:
             made.close()
             raise
-        made.limits, made._chance = limits, Random(seed)  # noqa: S311
+        made.limits, made._chance = limits, Random(seed)
         return made
 
     def close(self) -> None:
@@ -88,16 +90,16 @@ class Keeper(Store):
         """Samples that wait for a commit."""
         return len(self._pending)
 
-    def time(self, wall_ns: int, mono_ns: int) -> int:
-        """The store's time (:mod:`eacf.samples.clock`)."""
-        if self._clock is None:
-            self._clock = Clock(wall_ns, mono_ns)
-        return self._clock.read(wall_ns, mono_ns)
+    @property
+    def jumps(self) -> int:
+        """How often the wall clock was found elsewhere."""
+        return self._clock.jumps if self._clock is not None else 0
 
-    def add(self, sample: Sample, *, label: str | None, sensor: str, arrived_ns: int) -> None:
-        """Take a sample, to be written with the next commit."""
+    def add(self, sample: Sample, *, label: str | None, sensor: str, mono_ns: int) -> None:
+        """Take a sample that has arrived at `mono_ns`, to be written with the next commit."""
         size = bytes_of(sample)
-        self._pending.append((row_of(0, label, client_of(sample.orig_h), sensor, arrived_ns, sample), size))
+        row = row_of(0, label, client_of(sample.orig_h), sensor, mono_ns, sample)
+        self._pending.append((row, size))
         self._pending_bytes += size
         if len(self._pending) > PENDING_ROWS or self._pending_bytes > PENDING_BYTES:
             gone = max(1, len(self._pending) // 16)  # not one by one: the list is moved each time
@@ -107,52 +109,54 @@ class Keeper(Store):
 
     def commit(self, wall_ns: int, mono_ns: int) -> None:
         """Write what is pending. Busy: nothing is written and nothing lost; StoreError: what was pending is lost, the file whole."""
-        now = self.time(wall_ns, mono_ns)
-        if self._log_bytes() > LOG_BYTES:
-            self.wipe()
-            if self._log_bytes() > LOG_BYTES:
-                raise Busy(
-                    f"{self.path}: somebody has been reading for long, so that its log cannot be taken in; end that"
-                )
-        pending, pending_bytes = self._pending, self._pending_bytes
+        if self._clock is None:
+            self._clock = Clock(wall_ns, mono_ns)
+        now = self._clock.read(wall_ns, mono_ns)
+        self._check_log()
         try:
             with self._writing():
-                counts = self._write(pending, now, mono_ns)
+                index, counts = self._write(now, mono_ns)
         except Busy:
-            self._index = None
             raise
         except StoreError:
-            self._index = None
-            self.counts.unwritten += len(pending)
+            self.counts.unwritten += len(self._pending)
             self._pending, self._pending_bytes = [], 0
             raise
-        self._pending, self._pending_bytes = [], self._pending_bytes - pending_bytes
+        self._index = index
+        self._clock.moved_ns = 0
+        if mono_ns >= self._hold_until:
+            self._hold_until = 0
+        self._pending, self._pending_bytes = [], 0
         for name, number in vars(counts).items():
             setattr(self.counts, name, getattr(self.counts, name) + number)
 
-    def _write(self, pending: list[tuple[Row, int]], now: int, mono: int) -> Counts:
-        counts = Counts()
-        index = self._picture(now, mono)
+    def _write(self, now: int, mono: int) -> tuple[Index, Counts]:
+        """All of a commit, within its transaction. Whatever fails on the way, the index is read again the next time."""
+        index, self._index = self._picture(now, mono), None
         self._follow_clock(now, mono)
-        gone: set[int] = set()
-        rows: list[Row] = []
-        for row, size in pending:
+        counts = Counts()
+        rows: dict[int, Row] = {}
+        gone: list[int] = []
+        for row, size in self._pending:
             dropped = index.place(self._next, row[1], row[4], size)
             if dropped is None:
                 counts.over_share += 1
                 continue
-            rows.append((self._next, *row[1:]))
-            gone.update(dropped)
+            arrived = now - (mono - row[6])
+            rows[self._next] = (self._next, *row[1:6], arrived, *row[7:])
+            gone += dropped
             self._next += 1
-        gone.update(index.shrink(self._too_much(index)))
-        counts.replaced = len(gone)
-        rows = [row for row in rows if row[0] not in gone] if gone else rows
-        counts.added = len(rows)
-        self._db.executemany("DELETE FROM samples WHERE id = ?", [(number,) for number in gone])
-        self._db.executemany(_INSERT, rows)
-        counts.aged = self._age(now, mono)
+        self._remove(number for number in gone if rows.pop(number, None) is None)
+        self._db.executemany(_INSERT, rows.values())
+        too_much = index.shrink(self._too_much(index))
+        self._remove(too_much)
+        counts.added, counts.replaced = len(rows), len(gone) + len(too_much)
+        counts.aged = self._age(index, now, mono)
         self._db.execute("INSERT OR REPLACE INTO about VALUES ('now_ns', ?)", (now,))
-        return counts
+        return index, counts
+
+    def _remove(self, numbers: Iterable[int]) -> None:
+        self._db.executemany("DELETE FROM samples WHERE id = ?", ((number,) for number in numbers))
 
     def _picture(self, now: int, mono: int) -> Index:
         """The index, read again where others changed the table."""
@@ -160,25 +164,22 @@ class Keeper(Store):
         if self._index is not None and version == self._seen_version:
             return self._index
         index = Index(self.limits, self._chance)
-        query = f"""SELECT id, label, client, {ROW_BYTES} + 2 * coalesce(length(server_name), 0) + coalesce(length(payload), 0)
-            + length(chunks) + length(records) FROM samples"""  # noqa: S608
-        for row in self._db.execute(query):
+        for row in self._db.execute(_PICTURE):
             index.load(*row)
         self._next = max(self._next, self.last_id() + 1)
         if self._first is None:
-            self._first = self._next
+            self._first, self._aged_at = self._next, mono
             last = self._db.execute("SELECT value FROM about WHERE key = 'now_ns'").fetchone()
             if (
                 last is not None and abs(now - last[0]) > HOUR_NS
             ):  # off for long, or a clock that is wrong: wait and see
                 self._hold_until = mono + HOLD_NS
-        self._index, self._seen_version = index, version
+        self._seen_version = version
         return index
 
     def _follow_clock(self, now: int, mono: int) -> None:
-        """Where a jump of the clock is believed, what was stored since the start moves with it; nothing is in the future."""
-        assert self._clock is not None
-        moved = self._clock.moved_ns
+        """Where a jump of the clock is believed, what was stored since the start moves with it, and nothing stays in the future."""
+        moved = self._clock.moved_ns if self._clock is not None else 0
         if moved:
             self._db.execute("UPDATE samples SET arrived_ns = arrived_ns + ? WHERE id >= ?", (moved, self._first))
         if moved or (self._hold_until and mono >= self._hold_until):
@@ -191,15 +192,27 @@ class Keeper(Store):
         )
         used = (pages - free) * size
         over = used - self.limits.bytes
-        return int(over * index.bytes / used) + 1 if over > 0 and used else 0
+        return int(over * index.bytes / used) + 1 if over > 0 else 0
 
-    def _age(self, now: int, mono: int) -> int:
-        if mono < self._age_at or mono < self._hold_until:
+    def _age(self, index: Index, now: int, mono: int) -> int:
+        """Remove what is too old, as much as the time since the last look allows."""
+        if mono < self._hold_until:
+            self._aged_at = mono
             return 0
-        return 0
+        most = int(index.rows * AGE_SHARE * min(mono - self._aged_at, HOUR_NS) / HOUR_NS)
+        if most < 1:
+            return 0
+        self._aged_at = mono
+        query = "SELECT id, label FROM samples WHERE arrived_ns < ? ORDER BY arrived_ns LIMIT ?"
+        old = self._db.execute(query, (now - self.limits.age_ns, most)).fetchall()
+        for number, label in old:
+            index.forget(number, label)
+        self._remove(number for number, _ in old)
+        return len(old)
 
-    def _log_bytes(self) -> int:
-        try:
-            return self.path.with_name(self.path.name + "-wal").stat().st_size
-        except FileNotFoundError:
-            return 0
+    def _check_log(self) -> None:
+        """Busy where the log has grown too far, since somebody reads without end."""
+        log = self.path.with_name(self.path.name + "-wal")
+        if not log.exists() or log.stat().st_size <= LOG_BYTES or self.wipe():
+            return
+        raise Busy(f"{self.path}: another process has been reading it for so long that its log is full; end that one")

@@ -20,7 +20,7 @@ from eacf.flow import Address, Chunk, Sample
 
 MAX_NAME_BYTES: Final = 255
 """A longer server name is no host's (RFC 1035, 2.3.4) and is not kept: the row has none."""
-ROW_BYTES: Final = 150
+ROW_BYTES: Final = 120
 """What a row takes beside names and BLOBs: numbers, addresses, uid, its index entry. Measured on rows of records alone."""
 MAX_ADDRESSES: Final = 65_536
 
