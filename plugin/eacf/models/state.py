@@ -164,13 +164,9 @@ class State:
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=1).encode() + b"\n"
 
     def summary(self) -> dict[str, Any]:
-        """For a status report: bounded, whatever is kept."""
-        whole = asdict(self)
-        return whole | {
-            "kept": whole["kept"][:REPORTED],
-            "history": whole["history"][:REPORTED],
-            "serials": len(self.serials),
-        }
+        """As a status report tells it, in what JSON knows: bounded, whatever is kept. `older`: how many are left out."""
+        whole = asdict(self) | {"serials": len(self.serials), "older": max(0, len(self.kept) - REPORTED)}
+        return whole | {key: list(whole[key][:REPORTED]) for key in ("kept", "history")}
 
 
 def utc(now: float) -> str:
