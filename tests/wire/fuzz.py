@@ -100,6 +100,7 @@ def seeds() -> list[bytes]:
         wire.encode_tap_ready("0123456789ab", Needs(), 0.25, 1_000_000, 256),
         wire.encode_status_request("eacf.control.reply.0123456789ab."),
         wire.encode_status_reply("0123456789ab", '{"uptime": 1}'),
+        wire.encode_alarm("0123456789ab", "ba9876543210", "accuracy", "31 % after 8 %"),
         wire.encode((Count(1), Count(1), (b"Zoo::one", _SCALARS))),
         *map(wire.encode_model, _MODELS),
     ]

@@ -23,6 +23,7 @@ from eacf.wire.messages import (
     MAX_SERVER_NAME,
     MAX_VERDICTS,
     MAX_WINDOW,
+    Alarm,
     Flows,
     Hello,
     StatusReply,
@@ -101,6 +102,7 @@ def test_every_other_message_both_ways() -> None:
         (event("EACF::tap_ready", *READY), TapReady("0123456789ab", Needs(0, 3000, 8, False), 0.25, 1000, 256)),
         (event("EACF::status_request", b"t"), StatusRequest("t")),
         (event("EACF::status_reply", b"w", b'{"a": "\xc3\xa4"}'), StatusReply("w", '{"a": "ä"}')),
+        (event("EACF::alarm", b"w", b"m", b"inputs", b"12 %"), Alarm("w", "m", "inputs", "12 %")),
     ]
     for value, expected in cases:
         message = contract.message_of(value)
@@ -126,6 +128,8 @@ def value_of(message: object) -> Value:
             return contract.status_request_value(reply_to)
         case StatusReply(worker, report):
             return contract.status_reply_value(worker, report)
+        case Alarm(worker, model, kind, text):
+            return contract.alarm_value(worker, model, kind, text)
     raise AssertionError(message)
 
 
@@ -243,6 +247,11 @@ def test_a_wrong_field_of_a_sample(index: int, value: Value, kind: str, parts: t
         (event("EACF::hello", b"w", b"m", changed(NEEDS, 1, Count(2**32))), "value", ("n.window_bytes",)),
         (event("EACF::hello", b"w", b"m", changed(NEEDS, 2, Count(65537))), "value", ("n.records",)),
         (event("EACF::hello", b"w", b"m", changed(NEEDS, 3, None)), "type", ("n.chunks",)),
+        (event("EACF::alarm", b"w", b"m", b"inputs"), "arguments", ("EACF::alarm: 3 arguments, expected 4",)),
+        (event("EACF::alarm", b"w", b"", b"inputs", b"t"), "text", ("alarm.model", "not empty")),
+        (event("EACF::alarm", b"w", b"m", b"k" * 256, b"t"), "limit", ("alarm.kind",)),
+        (event("EACF::alarm", b"w", b"m", b"k", b"t" * 256), "limit", ("alarm.text",)),
+        (event("EACF::alarm", b"w", b"m", b"k", None), "type", ("alarm.text",)),
         (event("EACF::tap_who"), "arguments", ("EACF::tap_who: 0 arguments, expected 1",)),
         (event("EACF::tap_who", b"t" * 256), "limit", ("tap_who.reply_to",)),
         (event("EACF::tap_who", b"\xff"), "text", ("tap_who.reply_to", "UTF-8")),

@@ -14,7 +14,7 @@ def test_a_hundred_thousand_changed_bodies(fuzz: ModuleType) -> None:
     assert outcomes.total() == 100_000
     # The changes reach every kind of refusal and leave some bodies of every kind whole.
     refused = {"truncated", "trailing", "tag", "value", "limit", "type", "fields", "text", "envelope", "event"}
-    taken = {"Flows", "Who", "Hello", "Verdicts", "TapWho", "TapReady", "StatusRequest", "StatusReply"}
+    taken = {"Flows", "Who", "Hello", "Verdicts", "TapWho", "TapReady", "StatusRequest", "StatusReply", "Alarm"}
     taken |= {"ModelOffer", "ModelWant", "ModelChunk", "ModelDone", "ModelOrder", "ModelOrdered"}
     assert outcomes.keys() == refused | taken | {"arguments"}
     assert min(outcomes.values()) > 25, outcomes

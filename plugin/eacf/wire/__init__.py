@@ -10,6 +10,7 @@ from __future__ import annotations
 from eacf.wire.broker import MAX_BODY, decode, encode
 from eacf.wire.codec import (
     decode_message,
+    encode_alarm,
     encode_flow,
     encode_flows,
     encode_hello,
@@ -29,6 +30,7 @@ from eacf.wire.messages import (
     MAX_REASON,
     MAX_SAMPLES,
     MAX_VERDICTS,
+    Alarm,
     Flows,
     Hello,
     Message,
@@ -71,6 +73,7 @@ __all__ = [
     "MAX_VERDICTS",
     "MODEL_PREFIX",
     "ZEEK_TOPIC",
+    "Alarm",
     "Flows",
     "Hello",
     "Message",
@@ -91,6 +94,7 @@ __all__ = [
     "decode",
     "decode_message",
     "encode",
+    "encode_alarm",
     "encode_flow",
     "encode_flows",
     "encode_hello",

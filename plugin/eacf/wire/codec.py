@@ -70,6 +70,11 @@ def encode_status_reply(worker: str, report: str) -> bytes:
     return _encode(contract.status_reply_value(worker, report))
 
 
+def encode_alarm(worker: str, model: str, kind: str, text: str) -> bytes:
+    """``EACF::alarm``."""
+    return _encode(contract.alarm_value(worker, model, kind, text))
+
+
 def encode_model(message: ModelOffer | ModelWant | ModelChunk | ModelDone | ModelOrder | ModelOrdered) -> bytes:
     """``EACF::model_offer`` and the other events about models."""
     match message:

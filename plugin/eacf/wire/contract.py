@@ -25,6 +25,7 @@ from eacf.wire.messages import (
     MAX_SAMPLES,
     MAX_VERDICTS,
     MAX_WINDOW,
+    Alarm,
     Flows,
     Hello,
     Message,
@@ -150,6 +151,16 @@ def _read_status_reply(arguments: tuple[Value, ...]) -> StatusReply:
     )
 
 
+def _read_alarm(arguments: tuple[Value, ...]) -> Alarm:
+    worker, model, kind, text = arguments
+    return Alarm(
+        fields.identity(worker, "EACF::alarm.worker"),
+        fields.identity(model, "EACF::alarm.model"),
+        fields.text(kind, "EACF::alarm.kind"),
+        fields.text(text, "EACF::alarm.text"),
+    )
+
+
 # Event: number of arguments, reader.
 _EVENTS: dict[str, tuple[int, Callable[[tuple[Value, ...]], Message]]] = {
     "EACF::flow": (2, _read_flow),
@@ -161,6 +172,7 @@ _EVENTS: dict[str, tuple[int, Callable[[tuple[Value, ...]], Message]]] = {
     "EACF::tap_ready": (5, _read_tap_ready),
     "EACF::status_request": (1, _read_status_request),
     "EACF::status_reply": (2, _read_status_reply),
+    "EACF::alarm": (4, _read_alarm),
     **models.EVENTS,
 }
 
@@ -215,6 +227,12 @@ def status_reply_value(worker: str, report: str) -> Value:
     """``EACF::status_reply(worker: string, report: string)``."""
     texts = envelope.string(worker, "EACF::status_reply.worker"), envelope.string(report, "EACF::status_reply.report")
     return envelope.wrap("EACF::status_reply", *texts)
+
+
+def alarm_value(worker: str, model: str, kind: str, text: str) -> Value:
+    """``EACF::alarm(worker: string, model: string, kind: string, text: string)``."""
+    said = {"worker": worker, "model": model, "kind": kind, "text": text}
+    return envelope.wrap("EACF::alarm", *(envelope.string(each, f"EACF::alarm.{name}") for name, each in said.items()))
 
 
 def _sample_value(sample: Sample, where: str) -> Value:

@@ -81,6 +81,18 @@ class Verdicts:
 
 
 @dataclass(slots=True)
+class Alarm:
+    """``EACF::alarm``: a worker says that its model and the traffic have come apart."""
+
+    worker: str
+    model: str
+    kind: str
+    """"accuracy" or "inputs"."""
+    text: str
+    """For people."""
+
+
+@dataclass(slots=True)
 class TapWho:
     """``EACF::tap_who``: a sensor process tells a tap that it discovered where it listens.
 
@@ -193,6 +205,7 @@ Message = (
     | TapReady
     | StatusRequest
     | StatusReply
+    | Alarm
     | ModelOffer
     | ModelWant
     | ModelChunk
