@@ -20,6 +20,7 @@ from eacf.engine.shadow import Shadow
 from eacf.errors import WireError
 from eacf.flow import joined
 from eacf.inference import Model
+from eacf.truth import Examiner
 from eacf.verdict import Verdict
 from eacf.wire import (
     CONTROL_REQUEST_TOPIC,
@@ -30,6 +31,7 @@ from eacf.wire import (
     Who,
     count_flows,
     decode_message,
+    encode_alarm,
     encode_hello,
     encode_status_reply,
     encode_verdicts,
@@ -84,6 +86,7 @@ class Engine:
         self.worker = worker
         self.counts = Counts()
         self._started = started
+        self._now = started  # when the flows that were served last had come
         self._topic = flow_topic(worker)
         self._queue = FlowQueue(queue_flows, queue_bytes)
         self._batch_flows = batch_flows
@@ -92,6 +95,8 @@ class Engine:
         self._notices = Notices()
         self._process = process
         self._models = models
+        self._truth_flows = truth_flows
+        self._truth = Examiner(model.bundle.labels, model.bundle.id, flows=truth_flows, drift=drift_alarms, now=started)
         self._shadow: Shadow | None = None
         self._invoke_s = -model.invoke_s  # of the models before, less what this one took before it was ours
         self._hello_wanted = False
@@ -155,6 +160,9 @@ class Engine:
             batch = samples[at : at + self._batch_flows]
             verdicts += self.model.verdicts(batch)
             self.counts.batches.add(len(batch))
+        if messages:
+            self._now = messages[-1][0]
+            self._truth.take(samples, verdicts, self._now)
         if self._shadow is not None:
             self._shadow.offer(samples, verdicts)
         for verdict in verdicts:
@@ -202,6 +210,10 @@ class Engine:
         out: list[Outgoing] = []
         if (self._hello_wanted or self._askers) and now >= self._control_free_at:
             out += self._answers(now)
+        for alarm in self._truth.look(now):
+            self._notices.note(f"drift ({alarm.kind})", f"model {self.model.bundle.id}: {alarm.text}")
+            body = encode_alarm(self.worker, self.model.bundle.id, alarm.kind, alarm.text)
+            out.append(Outgoing(ZEEK_TOPIC, body))
         for topic, parts in self._outbox.due(now, everything=everything):
             verdicts = parts[0].verdicts if len(parts) == 1 else [v for part in parts for v in part.verdicts]
             for part in parts:
@@ -250,18 +262,21 @@ class Engine:
         """Serve with another model from the next batch on, and say so."""
         self._invoke_s += self.model.invoke_s - model.invoke_s
         self.model = model
+        self._truth.swap(model.bundle.labels, model.bundle.id, self._now)
+        if self._shadow is not None:
+            self.set_shadow(self._shadow.model)  # what it is held against is another one
         self.counts.reloads += 1
         self._hello_wanted = True
 
     def set_shadow(self, model: Model | None) -> None:
         """Have another model score a sample of the flows from the next batch on, whose verdicts go nowhere; None: no
         longer. Says hello, since the sensors are to collect what this one needs, too."""
-        self._shadow = None if model is None else Shadow(model, self._batch_flows)
+        self._shadow = None if model is None else Shadow(model, self.model, self._batch_flows, self._truth_flows)
         self._hello_wanted = True
 
     def idle(self) -> bool:
         """Do one small piece (a batch) of the work that may wait, while there is nothing else to do; True if there is more."""
-        return self._shadow is not None and self._shadow.step()
+        return self._shadow is not None and self._shadow.step(self._now)
 
     def keep(self) -> None:
         """Count a bundle that could not take the place of this one."""
@@ -316,6 +331,7 @@ class Engine:
             "invoke_s": round(self._invoke_s + self.model.invoke_s, 6),
             "process": dict(self._process()),
             "models": dict(self._models()) or None,
+            "truth": self._truth.report(now),
             "shadow": None if self._shadow is None else self._shadow.report(),
         }
 
