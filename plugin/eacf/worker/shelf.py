@@ -1,0 +1,169 @@
+"""Where a worker's models come from: its settings, and the store of those that were pushed.
+
+Everything here may take seconds (a process of its own tries a model first) and is called outside the loop, but for
+:func:`Shelf.first`. Whatever goes wrong is a BundleError, a SettingError or an OSError; the store is then as it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eacf import bundle as bundles
+from eacf import inference
+from eacf.bundle import signing
+from eacf.delivery.intake import Arrived, Ordered
+from eacf.delivery.outcome import Outcome
+from eacf.errors import BundleError
+from eacf.inference import Model, probing
+from eacf.keys import Trusted
+from eacf.models import State, Store, orders
+from eacf.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What the engine works with, by id."""
+
+    serving: str
+    shadow: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What the engine is to do between two batches, and what is told of it."""
+
+    outcome: Outcome
+    serve: Model | None = None
+    """None: the one that serves stays."""
+    shadow: Model | None = None
+    """Counts where `shadow_changes`; None: none."""
+    shadow_changes: bool = False
+    sha256: str = ""
+    """Of a file that came in."""
+    damaged: bool = False
+    """Its bytes are not those that were signed."""
+
+
+class Shelf:
+    """See the module. `store`: None where nothing is taken."""
+
+    def __init__(self, settings: Settings, store: Store | None) -> None:
+        self.store = store
+        self._settings = settings
+        self.path = bundles.find(settings.bundle)
+        """Of the bundle that serves unless the store says otherwise."""
+        self.report: dict[str, Any] = {}
+        """The store's summary as of the last change; replaced, never changed."""
+
+    def first(self) -> tuple[Model, Model | None]:
+        """What serves at the start, and what scores beside it. The bundle of the settings goes into the store, unsigned and
+        not as the one that serves, so that a rollback can come back to it."""
+        state = self._state()
+        model = inference.load(self._serving(state), threads=self._settings.threads)
+        if self.store is not None and state.serving is None:
+            self.store.keep(bundles.read_file(self.path), signature=None, now=time.time())
+        shadow = self._shadow(state, model.bundle.id, probe=False)
+        self._look()
+        return model, shadow
+
+    def trusted(self) -> Trusted:
+        """The keys of the settings. SettingError."""
+        return Trusted.read(self._settings.trusted_keys)
+
+    def again(self, used: Used) -> Change:
+        """Everything read again: SIGHUP."""
+        state = self._state()
+        path = self._serving(state)
+        model = self._load(path)
+        if self.store is not None and state.serving is None:
+            self.store.keep(bundles.read_file(path), signature=None, now=time.time())
+        shadow = self._shadow(state, model.bundle.id)
+        self._look()
+        return Change(Outcome("serving", str(path)), model, shadow, shadow is not None or used.shadow is not None)
+
+    def arrived(self, task: Arrived, trusted: Trusted, used: Used) -> Change:
+        """A file that came in: looked through, tried, kept, and told to the store as the one that serves (or scores)."""
+        store = self._the_store()
+        data = bundles.read_file(task.path)
+        sha256 = hashlib.sha256(data).hexdigest()
+        offered = task.offered
+        if sha256 not in task.sha256:
+            what = f"bundle {offered.model}: what came in has SHA-256 {sha256}, the offer said another; push again"
+            return Change(Outcome("refused", what), sha256=sha256, damaged=True)
+        bundle = bundles.from_bytes(data, f"bundle {offered.model}")
+        if bundle.id != offered.model or signing.verify(bundle.manifest, trusted) != offered.signature:
+            raise BundleError(f"bundle {offered.model}: what came in is another one, {bundle.id}; push again")
+        probing.probe(data, f"bundle {bundle.id}")
+        model = Model(bundle, threads=self._settings.threads)
+        by = (offered.signature.key, offered.signature.serial)
+        now = time.time()
+        before = store.state()
+        before.check_serial(by)
+        store.keep(data, signature=offered.signature, now=now)
+        if offered.signature.purpose == "shadow":
+            store.shadow(bundle.id, by=by, why="pushed", now=now)
+            self._look()
+            return Change(Outcome("shadow"), None, model, True, sha256)
+        if before.serving is None:  # until now that of the settings did, and a rollback shall find it
+            store.serve(used.serving, by=None, why="the setting bundle", now=now)
+        store.serve(bundle.id, by=by, why="pushed", now=now)
+        return self._served(model, used, sha256)
+
+    def ordered(self, task: Ordered, used: Used) -> Change:
+        """An order carried out: the model is tried before the store says that it serves (or scores)."""
+        store = self._the_store()
+        before = store.state()
+        before.check_serial((task.order.key, task.order.serial))
+        target = orders.target(task.order, before)
+        scores = task.order.action == "shadow"
+        there = target is None or target == (used.shadow if scores else used.serving)
+        model = None if there or target is None else self._load(store.path(target))
+        orders.obey(store, task.order, now=time.time())
+        if not scores:
+            return self._served(model, used)
+        self._look()
+        if target is None:
+            return Change(Outcome("off"), None, None, True)
+        return Change(Outcome("shadow", f"model {target}"), None, model, model is not None)
+
+    def _served(self, model: Model | None, used: Used, sha256: str = "") -> Change:
+        """The store says that another one serves. What only scored until now and serves from now on, scores no more."""
+        self._look()
+        serving = used.serving if model is None else model.bundle.id
+        return Change(Outcome("serving", f"model {serving}"), model, None, used.shadow == serving, sha256)
+
+    def _serving(self, state: State) -> Path:
+        if self.store is None or state.serving is None:
+            return self.path
+        return self.store.path(state.serving)
+
+    def _shadow(self, state: State, serving: str, *, probe: bool = True) -> Model | None:
+        """The store's, else that of the settings; None where that is the one that serves anyway."""
+        setting = self._settings.shadow
+        if self.store is not None and state.shadow is not None:
+            path = self.store.path(state.shadow)
+        elif setting is not None:
+            path = bundles.find(setting)
+        else:
+            return None
+        model = self._load(path, probe=probe)
+        return None if model.bundle.id == serving else model
+
+    def _load(self, path: Path, *, probe: bool = True) -> Model:
+        return inference.load(path, threads=self._settings.threads, probe=probe)
+
+    def _state(self) -> State:
+        return State() if self.store is None else self.store.state()
+
+    def _the_store(self) -> Store:
+        if self.store is None:
+            raise BundleError("this worker takes no models; set model_store and trusted_keys")
+        return self.store
+
+    def _look(self) -> None:
+        if self.store is not None:
+            self.report = self.store.state().summary()
