@@ -18,7 +18,7 @@ from eacf.bus import Endpoints, Peer
 from eacf.errors import BusError
 from eacf.flow import Needs
 from eacf.record.tap import Tap
-from eacf.recording import Journal
+from eacf.recording import Journal, line
 from eacf.service import Signals, join
 
 TURN_MESSAGES = 64
@@ -136,8 +136,9 @@ class Recorder:
             tap.subscription(added, topic)
         messages = self._peer.receive(TURN_MESSAGES)
         for frames in messages:
-            for line in tap.receive(frames):
-                journal.add(line)
+            if (heard := tap.receive(frames)) is not None:
+                for sample in heard.samples:
+                    journal.add(line(tap.topic, heard.sender, heard.reply_to, sample))
         now = _clock()
         if journal.holds and now >= self._flush_at:
             journal.flush()

@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 from eacf.errors import WireError
 from eacf.flow import Chunk, Needs, Sample
-from eacf.recording import line
 from eacf.wire import (
     FORMAT,
     Flows,
@@ -52,6 +51,15 @@ class Outgoing(NamedTuple):
 
     topic: bytes
     body: bytes
+
+
+class Heard(NamedTuple):
+    """Flows of one message, cut to what the tap asked for."""
+
+    sender: str
+    """Node id of the Zeek process; printable ASCII without space."""
+    reply_to: str
+    samples: list[Sample]
 
 
 @dataclass(slots=True)
@@ -92,15 +100,15 @@ class Tap:
         """Whether all flows that were wanted are recorded."""
         return self._limit is not None and self.recorded >= self._limit
 
-    def receive(self, frames: Sequence[bytes]) -> list[bytes]:
-        """Take one message as it came from the bus; the lines that it adds to the recording."""
+    def receive(self, frames: Sequence[bytes]) -> Heard | None:
+        """Take one message as it came from the bus; the flows that it holds, if it is one with flows."""
         try:
             return self._take(frames)
         except WireError as error:
             self.malformed[error.kind] += 1
-            return []
+            return None
 
-    def _take(self, frames: Sequence[bytes]) -> list[bytes]:
+    def _take(self, frames: Sequence[bytes]) -> Heard | None:
         if len(frames) != 4:
             raise WireError("frames", f"{len(frames)} frames, a message has 4")
         topic, sender, format_, body = frames
@@ -112,7 +120,7 @@ class Tap:
         match message:
             case TapWho():
                 self._sensor(message.reply_to)
-                return []
+                return None
             case Flows():
                 if not _SENDER.fullmatch(sender):
                     raise WireError("sender", "a node id must be printable ASCII without space")
@@ -141,7 +149,7 @@ class Tap:
         del self._sensors[gone]
         self._waiting.pop(gone, None)
 
-    def _record(self, sender: str, message: Flows) -> list[bytes]:
+    def _record(self, sender: str, message: Flows) -> Heard:
         sensor = self._sensor(message.reply_to)
         sensor.received += len(message.samples)
         if sensor.received - sensor.said >= self._window // 2:
@@ -149,7 +157,7 @@ class Tap:
         room = len(message.samples) if self._limit is None else self._limit - self.recorded
         samples = message.samples[:room]
         self.recorded += len(samples)
-        return [line(self.topic, sender, message.reply_to, beginning(sample, self._needs)) for sample in samples]
+        return Heard(sender, message.reply_to, [beginning(sample, self._needs) for sample in samples])
 
     def subscription(self, added: bool, topic: bytes) -> None:
         """Somebody began (or the last one ended) to listen on a topic."""

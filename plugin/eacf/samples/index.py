@@ -51,7 +51,7 @@ class Group:
         self.counts: Counter[str] = Counter()
         self.bytes = 0
         self._heavy: str | None = None
-        self._unsure = False  # whether a client may be over its share that is not known yet
+        self._unsure = True  # whether a client may be over its share that is not known yet
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -63,7 +63,6 @@ class Group:
         self.clients.append(client)
         self.counts[client] += 1
         self.bytes += size
-        self._unsure |= len(self.ids) == FAIR_ROWS
 
     def remove(self, at: int) -> tuple[int, str, int]:
         """The row at a place; id, client and size. The last one takes its place."""

@@ -65,6 +65,8 @@ class Keeper(Store):
         self._hold_until = 0
         self._aged_at = 0
         self._lock = -1
+        self._rows = self._labels = 0
+        self._log_path = path.with_name(path.name + "-wal")
 
     @classmethod
     def begin(cls, path: Path, limits: Limits, *, seed: int | None = None) -> Self:
@@ -89,6 +91,21 @@ class Keeper(Store):
     def pending(self) -> int:
         """Samples that wait for a commit."""
         return len(self._pending)
+
+    @property
+    def rows(self) -> int:
+        """Rows after the last commit."""
+        return self._rows
+
+    @property
+    def labels_kept(self) -> int:
+        """Labels among them."""
+        return self._labels
+
+    def file_bytes(self) -> int:
+        """Of the database and its log."""
+        files = (self.path, self._log_path)
+        return sum(file.stat().st_size for file in files if file.exists())
 
     @property
     def jumps(self) -> int:
@@ -123,6 +140,7 @@ class Keeper(Store):
             self._pending, self._pending_bytes = [], 0
             raise
         self._index = index
+        self._rows, self._labels = index.rows, len(index.groups) - (None in index.groups)
         self._clock.moved_ns = 0
         if mono_ns >= self._hold_until:
             self._hold_until = 0
@@ -212,7 +230,7 @@ class Keeper(Store):
 
     def _check_log(self) -> None:
         """Busy where the log has grown too far, since somebody reads without end."""
-        log = self.path.with_name(self.path.name + "-wal")
+        log = self._log_path
         if not log.exists() or log.stat().st_size <= LOG_BYTES or self.wipe():
             return
         raise Busy(f"{self.path}: another process has been reading it for so long that its log is full; end that one")

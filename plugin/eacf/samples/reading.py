@@ -17,7 +17,7 @@ PAGE_ROWS: Final = 500
 LAST: Final = 2**63 - 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Label:
     """What there is of a label; None: of background."""
 

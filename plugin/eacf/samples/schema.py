@@ -180,7 +180,7 @@ def _open(path: Path, mode: str) -> sqlite3.Connection:
     alone = mode == "ro" and not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
     uri = f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}{'&immutable=1' if alone else ''}"
     try:
-        return sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None)
+        return sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
         raise told(path, error) from error
 

@@ -1,0 +1,189 @@
+"""The tap on a bus, with the database's thread on its other side.
+
+SIGTERM (and SIGINT) ends it in order: it leaves its topic, so that sensors send no more, takes what is on its way, has it
+written, and goes; a second one ends it at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from eacf.bus import Endpoints, Peer
+from eacf.collect.writer import Kept, Writer
+from eacf.errors import EacfError
+from eacf.flow import Needs
+from eacf.labels import LabelRules
+from eacf.record.tap import Tap
+from eacf.samples import Keeper, Limits
+from eacf.service import Signals, join
+
+TURN_MESSAGES: Final = 64
+"""Messages taken from the socket in one go."""
+SILENCE_S: Final = 10.0
+"""No sensor for so long after the start is worth a line in the log."""
+LOG_S: Final = 60.0
+QUIET_S: Final = 0.1
+"""At the end: nothing has come for so long, so nothing is on its way."""
+DRAIN_S: Final = 2.0
+"""At the end: time for what is on its way; the rest is dropped."""
+CLOSE_S: Final = 10.0
+"""At the end: time for the disk."""
+
+_log = logging.getLogger("eacf.collect")
+_clock = time.monotonic
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What came so far, and what is kept of it."""
+
+    flows: int
+    sensors: int
+    malformed: Counter[str]
+    """Messages that could not be read, by kind."""
+    unsent: int
+    """Messages to sensors that the bus would not take."""
+    seconds: float
+    kept: Kept
+
+
+def boot_ns() -> int:
+    """A clock that nobody sets and that goes on while the machine sleeps."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def collect(
+    endpoints: Endpoints,
+    database: Path,
+    rules: LabelRules,
+    *,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    needs: Needs,
+    share: float = 1.0,
+    progress: Callable[[Summary], None] = lambda _: None,
+) -> Summary:
+    """Keep what the sensors of a bus collect, in `database`, until SIGTERM. For a main thread.
+
+    `share` of the flows, above 0 and at most 1. `progress` is called about once a second. SettingError, StoreError where
+    the database cannot be opened (nothing is changed then), StoreError where it turns out to be damaged later.
+    """
+    started = _clock()
+    keeper = Keeper.begin(database, limits)
+    tap = Tap(secrets.token_hex(6), started=started, needs=needs, share=share, limit=None)
+    try:
+        peer = Peer(endpoints, f"eacf-{tap.topic.decode().replace('.', '-')}", [tap.topic], watch=True)
+    except EacfError:
+        keeper.close()
+        raise
+    with peer, Signals() as signals:
+        writer = Writer(keeper, rules, signals.wake, mono_ns=boot_ns)
+        peer.wake_on(signals.descriptor)
+        loop = Loop(peer, tap, writer, started)
+        try:
+            if join(peer, tap.topic, signals, endpoints, tap.subscription):
+                loop.run(signals, progress)
+        finally:
+            if not writer.end(CLOSE_S):
+                _log.warning("%s: the disk did not take the last samples within %g s", database, CLOSE_S)
+        if writer.failure is not None:
+            raise writer.failure
+        return loop.summary()
+
+
+class Loop:
+    """See the module."""
+
+    def __init__(self, peer: Peer, tap: Tap, writer: Writer, started: float) -> None:
+        self._peer = peer
+        self._tap = tap
+        self._writer = writer
+        self._started = started
+
+    def run(self, signals: Signals, progress: Callable[[Summary], None]) -> None:
+        """Collect until the end."""
+        warn_at = _clock() + SILENCE_S
+        progress_at, log_at = _clock(), _clock() + LOG_S
+        while not signals.end and self._writer.failure is None:
+            now = _clock()
+            if now >= warn_at and not self._tap.sensors_seen:
+                _log.warning("no sensor has spoken yet; is eacf loaded there (eacf status asks)?")
+                warn_at = float("inf")
+            if now >= log_at:
+                _log.info("%s", told(self.summary()))
+                log_at = now + LOG_S
+            if now >= progress_at:
+                progress(self.summary())
+                progress_at = now + 1.0
+            self._peer.wait(self._tap.next_deadline() - _clock())
+            signals.clear()
+            self._turn()
+        self._drain()
+
+    def summary(self) -> Summary:
+        """What came so far."""
+        tap = self._tap
+        seconds = _clock() - self._started
+        return Summary(
+            tap.recorded, tap.sensors_seen, tap.malformed.copy(), self._peer.unsent, seconds, self._writer.kept
+        )
+
+    def _turn(self) -> int:
+        """Take what is there, say what is due. Returns how many messages were taken."""
+        tap = self._tap
+        for added, topic in self._peer.subscriptions():
+            tap.subscription(added, topic)
+        messages = self._peer.receive(TURN_MESSAGES)
+        for frames in messages:
+            if (heard := tap.receive(frames)) is not None:
+                self._writer.put(heard.samples, heard.sender)
+        for message in tap.due(_clock()):
+            self._peer.send(message.topic, message.body)
+        return len(messages)
+
+    def _drain(self) -> None:
+        """Leave our topic, then take what was on its way."""
+        self._peer.unsubscribe(self._tap.topic)
+        end = _clock() + DRAIN_S
+        quiet_at = _clock() + QUIET_S
+        while (now := _clock()) < min(end, quiet_at):
+            self._peer.wait(quiet_at - now)
+            if self._turn():
+                quiet_at = _clock() + QUIET_S
+
+
+def told(summary: Summary) -> str:
+    """What came and what is kept, in words; nothing is said of what did not happen."""
+    kept, counts = summary.kept, summary.kept.counts
+    parts = [
+        f"{_number(summary.flows, 'flow')} of {_number(summary.sensors, 'sensor')} in {summary.seconds:,.1f} s",
+        f"{_number(kept.rows, 'sample')} of {_number(kept.labels, 'label')} kept, {kept.bytes / 1e6:,.1f} MB",
+    ]
+    words = {
+        "replaced": "replaced",
+        "aged": "removed for their age",
+        "ech": "with an ECH public name",
+        "over_share": "over their client's share",
+        "overflowed": "dropped while the database was locked or slow",
+        "dropped": "dropped, no room in the queue",
+        "unwritten": "lost with writes that failed",
+    }
+    parts += [f"{counts[key]:,} {what}" for key, what in words.items() if counts.get(key)]
+    if kept.jumps:
+        parts.append(f"the clock jumped {kept.jumps:,} times")
+    if summary.malformed:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(summary.malformed.items()))
+        parts.append(f"{_number(summary.malformed.total(), 'malformed message')} ({kinds})")
+    if summary.unsent:
+        parts.append(f"{_number(summary.unsent, 'message')} unsent")
+    return "; ".join(parts)
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
