@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 import eacf
-from eacf.cli import bundle, doctor, keys, model, record, replay, status, worker
+from eacf.cli import bundle, collect, doctor, keys, model, record, replay, samples, status, worker
 from eacf.console import guarded, tolerant_output
 
 DESCRIPTION = """\
@@ -41,6 +41,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"eacf {eacf.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (replay, worker, record, status, doctor, bundle, model, keys):
+    for module in (replay, worker, record, collect, samples, status, doctor, bundle, model, keys):
         module.add(commands)
     return parser
