@@ -222,11 +222,13 @@ def _file(path: Path) -> tuple[bytes, int]:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise SettingError(f"{path}: cannot be read ({error.strerror}); name a key's file") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_FILE:
             raise SettingError(f"{path}: is no file of keys; name one")
-        return file.read(MAX_FILE), stat.S_IMODE(found.st_mode)
+        return os.read(descriptor, MAX_FILE), stat.S_IMODE(found.st_mode)
+    finally:
+        os.close(descriptor)
 
 
 def _create(path: Path, data: bytes, mode: int) -> None:
