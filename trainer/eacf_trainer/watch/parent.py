@@ -15,7 +15,7 @@ from eacf import bundle
 from eacf.bundle import Bundle
 from eacf.errors import BundleError, SettingError
 from eacf.features import Features
-from eacf_trainer import again, recipe, runs
+from eacf_trainer import recipe, runs
 from eacf_trainer.calibrate import Calibration
 from eacf_trainer.recipe import Recipe
 
@@ -49,7 +49,7 @@ class Parent:
 
 def read(folder: Path) -> Parent:
     """That of a run folder, which `eacf-train fit` or an update wrote. Raises SettingError where it is not whole."""
-    told = again.config(folder)
+    told = config(folder)
     used = recipe.parse(told["recipe"], str(folder / "config.json"))
     if used.network.kind == "estimator":
         raise SettingError(f"{folder}: its model is an estimator, which cannot be updated; name a network's run folder")
@@ -92,6 +92,17 @@ def read(folder: Path) -> Parent:
         model=held.model,
         seed=int(told.get("seed", 1)),
     )
+
+
+def config(folder: Path) -> dict[str, Any]:
+    """``config.json`` of a run that was finished. Raises SettingError."""
+    found = runs.read(folder / "config.json")
+    if found is None or not found.get("bundle"):
+        raise SettingError(
+            f"{folder}: no run folder of a finished model (config.json names none); name a folder that `eacf-train fit` wrote, "
+            f"or a shipped one: {', '.join(sorted(path.name for path in SHIPPED.iterdir()))}"
+        )
+    return found
 
 
 def find(name_or_folder: str) -> Path:

@@ -11,12 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
-from pydantic.dataclasses import dataclass as checked
 
 from eacf import bundle
 from eacf.errors import SettingError
@@ -27,40 +25,13 @@ from eacf_trainer.export import GOLDEN_ROWS, verdict_rules
 from eacf_trainer.learning import Taught
 from eacf_trainer.networks import Epoch
 from eacf_trainer.quantise import Quantisation
-from eacf_trainer.recipe import STRICT, Share
 from eacf_trainer.shown import Shown
 from eacf_trainer.watch import doubt, rebin
+from eacf_trainer.watch import settings as all_settings
 from eacf_trainer.watch.parent import Parent
 
 Say = Callable[[str], None]
-
-
-@checked(frozen=True, config=STRICT)
-class Settings:
-    """How a clone learns. Table ``[update]`` of a watch file."""
-
-    start: Literal["clone", "scratch"] = "clone"
-    """From the parent's weights, or from none (the same recipe anew)."""
-    bins: Literal["refit", "keep"] = "refit"
-    """Features on lengths: learn bins anew and carry the weights over, or leave them as the parent has them."""
-    epochs: Annotated[int, Field(ge=0, le=10_000)] = 0
-    """0: as many as the recipe says."""
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Share of the recipe's."""
-    new_label: Annotated[int, Field(ge=2)] = 40
-    """Samples from which on a label that the parent does not know gets an output."""
-    new_label_clients: Annotated[int, Field(ge=1)] = 2
-    """Clients that they must come from, at least."""
-    absent: Annotated[int, Field(ge=0)] = 20
-    """A label with fewer samples than this is also kept by rows that the parent kept."""
-    doubt: bool = True
-    """Whether samples that the others contradict are left out."""
-    doubt_own: Share = 0.05
-    """Contradicted: the others give its own label this probability at most..."""
-    doubt_other: Share = 0.8
-    """...and another one this at least."""
-    doubt_most: Share = 0.2
-    """Of one label no more than this share is left out."""
+Settings = all_settings.Update
 
 
 @dataclass(frozen=True)
@@ -258,6 +229,9 @@ class Memory:
     @classmethod
     def of(cls, parent: Parent, labels: Sequence[int], seed: int) -> Memory:
         """Those whose best label, by the parent's own word, is one of `labels`."""
+        if not len(labels) or not len(parent.ranges):
+            none = np.zeros((0, len(parent.labels) + parent.background), np.float32)
+            return cls((), parent.ranges[:0], none, None)
         network = networks.build(
             parent.recipe.network, parent.features.shape[0], len(parent.labels) + parent.background
         )
