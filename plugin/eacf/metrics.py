@@ -70,6 +70,9 @@ class ReportCollector(Collector):
                 family.add_metric((each,), count)
             yield family
         yield from _histograms(report)
+        yield from _truth(report["truth"])
+        if report["shadow"] is not None:
+            yield from _shadow(report["shadow"])
 
 
 def _histograms(report: Report) -> Iterator[Metric]:
@@ -88,6 +91,75 @@ def _histograms(report: Report) -> Iterator[Metric]:
         buckets=[*sizes, ("+Inf", sizes[-1][1])],
         sum_value=batches["flows"],
     )
+
+
+_FIGURES = (
+    ("accuracy", "Right, of the flows with a known name that were answered, in the window."),
+    ("coverage", "Answered, of the flows with a known name, in the window."),
+    ("calibration_error", "Expected calibration error of what was answered, in the window."),
+)
+
+
+def _figures(prefix: str, of: Report) -> Iterator[Metric]:
+    """Gauges of a window; one that has no value is left out."""
+    yield GaugeMetricFamily(f"{prefix}_exams", "Flows with a known name in the window.", value=of["exams"])
+    for key, text in _FIGURES:
+        if of.get(key) is not None:
+            yield GaugeMetricFamily(f"{prefix}_{key}", text, value=of[key])
+
+
+def _truth(truth: Report) -> Iterator[Metric]:
+    """Live accuracy, in all and by label, and what tells of a drift."""
+    exams = CounterMetricFamily("eacf_exams", "Flows with a known name, by what came of them.", labels=("outcome",))
+    for outcome, count in truth["ever"].items():
+        exams.add_metric((outcome,), count)
+    yield exams
+    yield from _figures("eacf_truth", truth)
+    by_label = {key: (f"eacf_truth_label_{key}", ("label",)) for key in ("exams", "accuracy", "coverage")}
+    for key, (name, labels) in by_label.items():
+        family = GaugeMetricFamily(name, "As without label, in the label's own window.", labels=labels)
+        for label, of in truth["labels"].items():
+            if of[key] is not None:
+                family.add_metric((label,), of[key])
+        yield family
+    alarms = CounterMetricFamily("eacf_drift_alarms", "Drifts that were told, by kind.", labels=("kind",))
+    for kind, count in truth["alarms"].items():
+        alarms.add_metric((kind,), count)
+    yield alarms
+    if truth["drift"] is not None:
+        yield from _drift(truth["drift"])
+
+
+def _drift(drift: Report) -> Iterator[Metric]:
+    now = GaugeMetricFamily("eacf_drifting", "1 while traffic and model have come apart, by kind.", labels=("kind",))
+    for kind, is_so in drift["now"].items():
+        now.add_metric((kind,), is_so)
+    yield now
+    for key, text in (
+        ("error_rate", "Wrong or abstained, in the detector's window."),
+        ("usual_error_rate", "What that was when it was lowest."),
+        ("input_distance", "How far flows without a known name are from the first ones (Kolmogorov-Smirnov)."),
+    ):
+        if drift[key] is not None:
+            yield GaugeMetricFamily(f"eacf_drift_{key}", text, value=drift[key])
+
+
+def _shadow(shadow: Report) -> Iterator[Metric]:
+    bundle = shadow["bundle"]
+    info = GaugeMetricFamily("eacf_shadow_info", "What scores beside; always 1.", labels=("bundle", "name"))
+    info.add_metric((bundle["id"], bundle["name"]), 1)
+    yield info
+    for key, text in (
+        ("scored", "Flows that the shadow scored."),
+        ("skipped", "Flows for which it had no time."),
+        ("refused", "Of those scored: the sample lacks what it needs."),
+    ):
+        yield CounterMetricFamily(f"eacf_shadow_{key}_flows", text, value=shadow[key])
+    if shadow["agreement"] is not None:
+        text = "The same answer as the model that serves, of the flows scored."
+        yield GaugeMetricFamily("eacf_shadow_agreement", text, value=shadow["agreement"])
+    yield from _figures("eacf_shadow", shadow)
+    yield from _figures("eacf_shadow_serving", shadow["serving"])
 
 
 @contextmanager

@@ -23,6 +23,8 @@ ZEEK_TERMS = ("labelled", "abstained", "refused", "timed_out", "no_worker", "she
 """What ``collected`` of a Zeek process is the sum of."""
 PEER_COUNTS = ("sent", "answered", "unanswered")
 COLUMN = 14
+MAX_WORST = 3
+"""Labels that are named as the worst."""
 
 
 def at(report: object, *path: str) -> object:
@@ -146,9 +148,67 @@ def _worker_lines(report: Report) -> Iterator[tuple[str, str]]:
     quantiles = ", ".join(f"{name} {of('latency_ms', name)}" for name in ("p50", "p90", "p99", "max"))
     yield "latency in ms", f"{quantiles} (of {of('latency_ms', 'flows')} flows of the last two minutes)"
     yield "batches", _by_name(at(report, "batches", "sizes"), "of up to ")
+    yield from _models_lines(report.get("models"))
+    yield from _truth_lines(report)
     memory = number(at(report, "process", "memory_bytes"))
     megabytes = text(None if memory is None else round(memory / 1e6))
     yield "process", f"{of('process', 'cpu_s')} s of CPU, {megabytes} MB, {of('process', 'threads')} threads"
+
+
+def _models_lines(models: object) -> Iterator[tuple[str, str]]:
+    """The store of models, where the worker has one."""
+    if isinstance(models, Mapping):
+        serving = models.get("serving")
+        said = "the bundle of the settings serves" if serving is None else f"{text(serving)} serves"
+        kept, older = models.get("kept"), count(models.get("older"))
+        many = len(kept) + (older or 0) if isinstance(kept, list) else None
+        yield "model store", f"{said}, {text(many)} kept"
+
+
+def _truth_lines(report: Report) -> Iterator[tuple[str, str]]:
+    """Live accuracy, drift, the shadow. An eacf that says nothing of them is an older one."""
+    truth, shadow = report.get("truth"), report.get("shadow")
+    if not isinstance(truth, Mapping):
+        return
+    of = f"{text(truth.get('exams'))} flows with a known name, of {text(truth.get('clients'))} clients"
+    yield "live accuracy", f"{_figures(truth)} ({of}, of the last {_duration(truth.get('seconds'))})"
+    yield "calibration", f"confidence and accuracy differ by {_percent(truth.get('calibration_error'))}"
+    worst = list(_worst(truth.get("labels")))
+    if worst:
+        yield "worst labels", ", ".join(worst)
+    before = truth.get("before")
+    if isinstance(before, Mapping):
+        yield "model before", f"{text(before.get('bundle'))}, {_figures(before)}"
+    now = at(truth, "drift", "now")
+    drifting = [text(kind) for kind, is_so in now.items() if is_so is True] if isinstance(now, Mapping) else None
+    said = "is not looked for" if drifting is None else ", ".join(drifting) or "none seen"
+    yield "drift", f"{said} (alarms: {_by_name(truth.get('alarms'))})"
+    if isinstance(shadow, Mapping):
+        bundle = f"{text(at(shadow, 'bundle', 'name'))} {text(at(shadow, 'bundle', 'version'))}"
+        yield "shadow", f"{bundle} (id {text(at(shadow, 'bundle', 'id'))})"
+        scored = f"{text(shadow.get('scored'))} scored, {text(shadow.get('skipped'))} skipped"
+        yield "", f"{scored}, {_percent(shadow.get('agreement'))} as the one that serves"
+        yield "", f"{_figures(shadow)}; the one that serves, on the same flows: {_figures(at(shadow, 'serving'))}"
+
+
+def _figures(of: object) -> str:
+    return f"{_percent(at(of, 'accuracy'))} right of {_percent(at(of, 'coverage'))} answered"
+
+
+def _percent(value: object) -> str:
+    share = number(value)
+    return "-" if share is None else f"{share:.1%}"
+
+
+def _worst(labels: object) -> Iterator[str]:
+    """The labels that are right least often, of those with enough answers to tell."""
+    if not isinstance(labels, Mapping):
+        return
+    known = [(number(at(of, "accuracy")), count(at(of, "exams")), label) for label, of in labels.items()]
+    told = [(share, exams, text(label)) for share, exams, label in known if share is not None and (exams or 0) >= 20]
+    for share, exams, label in sorted(told)[:MAX_WORST]:
+        if share < 1:
+            yield f"{label} {share:.1%} of {exams:,}"
 
 
 def _zeek_lines(report: Report) -> Iterator[tuple[str, str]]:

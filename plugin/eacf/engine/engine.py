@@ -75,12 +75,13 @@ class Engine:
         process: Callable[[], Mapping[str, float]] = dict,
         models: Callable[[], Mapping[str, Any]] = dict,
         truth_flows: int = 2000,
-        drift_alarms: bool = True,
+        drift_alarms: bool = False,
     ) -> None:
         """`worker`: 12 lower-case hex digits. `started`: the clock that all other times are of. `process` tells of the
         process, `models` of the store of models for status reports (empty: there is none); each is called at most once
         every `CONTROL_PAUSE_S`, and by whoever else asks for :meth:`status`, from any thread.
-        `truth_flows`: exams over which live accuracy is told. `drift_alarms`: whether a drift is told to Zeek.
+        `truth_flows`: exams over which live accuracy is told. `drift_alarms`: whether a drift is looked for and told to
+        Zeek, which imports river and scipy.
         """
         self.model = model
         self.worker = worker
@@ -276,6 +277,7 @@ class Engine:
 
     def idle(self) -> bool:
         """Do one small piece (a batch) of the work that may wait, while there is nothing else to do; True if there is more."""
+        self._truth.idle()
         return self._shadow is not None and self._shadow.step(self._now)
 
     def keep(self) -> None:

@@ -1,6 +1,6 @@
 """Live truth: what the server names say of a model's answers, and whether its traffic is still what it was.
 
-Reading order: `fair` (no client fills a window), `window` (accuracy, coverage, calibration), `adwin` and `inputs` (what
+Reading order: `fair` (no client fills a window), `window` (accuracy, coverage, calibration), `errors` and `inputs` (what
 tells of a drift), `alarms` (how often that is said), `examiner` (all of it together), `log`.
 """
 

@@ -7,26 +7,21 @@ go into the windows and to the detectors, so that a window of 2,000 tells of ten
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from eacf.flow import Sample
-from eacf.truth.adwin import Adwin
 from eacf.truth.alarms import Alarm, Alarms
 from eacf.truth.fair import client_of
-from eacf.truth.inputs import Inputs
 from eacf.truth.window import OUTCOMES, RIGHT, Window, outcome_of
 from eacf.verdict import Verdict
+
+if TYPE_CHECKING:
+    from eacf.truth.errors import Errors
+    from eacf.truth.inputs import Inputs
 
 EXAMS_PER_S = 200.0
 LABEL_EXAMS = 200
 """In the window of each label; a label has its own, so that a rare one's is not emptied by the others."""
-SLOT_S = 10.0
-"""The detector of errors is given one exam of each client in so long: those of one moment are not independent."""
-MAX_CLIENTS = 4096
-"""Whose exams it is given in that time."""
-DELTA = 1e-4
-WORSE = 0.05
-"""An error rate that has risen by less is not told of."""
 INPUT_EVERY_S = 0.5
 """One flow that is no exam is looked at so often at most."""
 LOOK_S = 1.0
@@ -36,14 +31,14 @@ class Examiner:
     """See the module. `labels`: those of the model that serves, `model`: its id."""
 
     def __init__(self, labels: Collection[str], model: str, *, flows: int, drift: bool, now: float) -> None:
-        """`flows`: exams in the window. `drift`: whether anyone is to be told of one."""
+        """`flows`: exams in the window. `drift`: whether one is looked for, which imports river and scipy."""
         self.totals = [0] * len(OUTCOMES)
         """Exams since the start, by outcome."""
         self.refused = 0
         """Flows with a label that the model knows, which it could not judge, since the start."""
         self._alarms = Alarms()
         self._flows = flows
-        self._drift = drift
+        self._looks = drift
         self._before: dict[str, Any] | None = None
         self._paid, self._room = now, float(flows)
         self._look_at = now
@@ -54,13 +49,8 @@ class Examiner:
         self._known = frozenset(labels)
         self._window = Window(self._flows)
         self._labels: dict[str, Window] = {}
-        self._errors = Adwin(DELTA)
-        self._usual: float | None = None
-        self._worse = False
-        self._inputs = Inputs()
         self._input_at = float("-inf")
-        self._slot_ends = float("-inf")
-        self._slot: set[int] = set()
+        self._drift = _detectors() if self._looks else None
 
     def swap(self, labels: Collection[str], model: str, now: float) -> None:
         """Another model serves: windows begin anew, and what the last one's said is kept beside them."""
@@ -76,9 +66,9 @@ class Examiner:
         for sample, verdict in zip(samples, verdicts, strict=True):
             truth = verdict.sni_label
             if truth is None:
-                if self._drift and now >= self._input_at:
+                if self._drift is not None and now >= self._input_at:
                     self._input_at = now + INPUT_EVERY_S
-                    self._inputs.add(client_of(sample.orig_h), sample)
+                    self._drift[1].add(client_of(sample.orig_h), sample)
             elif truth in known:
                 if verdict.reason == "refused":
                     self.refused += 1
@@ -95,21 +85,13 @@ class Examiner:
         if of_label is None:
             of_label = self._labels[label] = Window(min(self._flows, LABEL_EXAMS))
         of_label.add(client, outcome, confidence, now)
-        if self._drift:
-            self._watch(client, outcome, now)
+        if self._drift is not None:
+            self._drift[0].add(client, outcome != RIGHT, now)
 
-    def _watch(self, client: int, outcome: int, now: float) -> None:
-        """An error is whatever is not right: a model that has become unsure where it was sure has drifted, too."""
-        if now >= self._slot_ends:
-            self._slot_ends = now + SLOT_S
-            self._slot.clear()
-        if client in self._slot or len(self._slot) >= MAX_CLIENTS:
-            return
-        self._slot.add(client)
-        change = self._errors.update(float(outcome != RIGHT))
-        if change is not None:
-            self._usual = min(change.before if self._usual is None else self._usual, change.after)
-            self._worse = change.after >= self._usual + WORSE
+    def idle(self) -> None:
+        """Do what takes a moment and may wait."""
+        if self._drift is not None:
+            self._drift[1].test()
 
     def look(self, now: float) -> Iterator[Alarm]:
         """What is to be told now. Cheap enough for every turn of a loop."""
@@ -121,30 +103,21 @@ class Examiner:
                 yield alarm
 
     def _drifts(self) -> Iterator[Alarm]:
-        if self._worse and self._usual is not None:
-            now, usual = self._errors.mean, self._usual
-            yield Alarm(
-                "accuracy", f"wrong or abstained on {now:.1%} of the flows whose name is known, {usual:.1%} before"
-            )
-        if self._inputs.changed:
-            yield Alarm("inputs", self._inputs.text)
+        if self._drift is None:
+            return
+        errors, inputs = self._drift
+        if errors.worse and errors.rate is not None:
+            was = f"{errors.usual:.1%} when it was best"
+            yield Alarm("accuracy", f"wrong or abstained on {errors.rate:.1%} of the flows whose name is known, {was}")
+        if inputs.changed:
+            yield Alarm("inputs", inputs.text)
 
     def report(self, now: float) -> dict[str, Any]:
         """Its part of a status report. Changes nothing, so that another thread may ask."""
-        reference, latest = self._inputs.sizes
         return {
             **self._figures(now),
             "labels": {label: window.report() for label, window in sorted(self._labels.copy().items())},
-            "drift": {
-                "error_rate": round(self._errors.mean, 4) if self._errors.width else None,
-                "error_flows": self._errors.width,
-                "usual_error_rate": None if self._usual is None else round(self._usual, 4),
-                "input_distance": self._inputs.distance,
-                "input_flows": {"reference": reference, "latest": latest},
-                "now": {"accuracy": self._worse, "inputs": self._inputs.changed},
-            }
-            if self._drift
-            else None,
+            "drift": None if self._drift is None else _drift_report(*self._drift),
             "alarms": dict(self._alarms.told),
             "ever": {**dict(zip(OUTCOMES, self.totals, strict=True)), "refused": self.refused},
             "before": self._before,
@@ -154,3 +127,23 @@ class Examiner:
         window = self._window
         seconds = None if window.since is None else round(now - window.since, 1)
         return {**window.report(), **window.calibration(), "seconds": seconds, "clients": window.clients}
+
+
+def _detectors() -> tuple[Errors, Inputs]:
+    """Imported where they are wanted alone: with them come river and scipy."""
+    from eacf.truth.errors import Errors
+    from eacf.truth.inputs import Inputs
+
+    return Errors(), Inputs()
+
+
+def _drift_report(errors: Errors, inputs: Inputs) -> dict[str, Any]:
+    reference, latest = inputs.sizes
+    return {
+        "error_rate": None if errors.rate is None else round(errors.rate, 4),
+        "error_flows": errors.exams,
+        "usual_error_rate": None if errors.usual is None else round(errors.usual, 4),
+        "input_distance": inputs.distance,
+        "input_flows": {"reference": reference, "latest": latest},
+        "now": {"accuracy": errors.worse, "inputs": inputs.changed},
+    }

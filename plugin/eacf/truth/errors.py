@@ -1,0 +1,64 @@
+"""Whether a model errs more than it did: river's ADWIN on its exams (Bifet and Gavaldà, "Learning from time-changing data
+with adaptive windowing", SDM 2007).
+
+Importing it brings all of scipy.stats with it, so nothing imports this module where no drift is looked for.
+"""
+
+from __future__ import annotations
+
+from river.drift import ADWIN
+
+SLOT_S = 10.0
+"""One exam of each client is taken in so long: those of one moment are not independent, and no client outweighs another."""
+MAX_CLIENTS = 4096
+"""Whose exams are taken in that time."""
+DELTA = 1e-4
+"""How probable it is at most that a look sees a change where there is none; river's default is 0.002."""
+ENOUGH = 200
+"""Exams by which an error rate is known."""
+WORSE = 0.05
+"""An error rate that has risen by less is not told of."""
+
+
+class Errors:
+    """See the module. An error is whatever is not right: a model that has become unsure where it was sure has drifted, too."""
+
+    def __init__(self) -> None:
+        self.usual: float | None = None
+        """The lowest error rate that ended with a change, over `ENOUGH` exams; None: there was no change yet."""
+        self.worse = False
+        """Whether the model errs more than it did: ADWIN saw a change, and `ENOUGH` exams after it bear it out."""
+        self._adwin = ADWIN(delta=DELTA)
+        self._slot_ends = float("-inf")
+        self._slot: set[int] = set()
+
+    @property
+    def rate(self) -> float | None:
+        """Since the last change; None: no exam yet."""
+        return float(self._adwin.estimation) if self._adwin.width else None
+
+    @property
+    def exams(self) -> int:
+        """Since the last change."""
+        return int(self._adwin.width)
+
+    def add(self, client: int, error: bool, now: float) -> None:
+        """Take an exam, unless this client has had its turn."""
+        if now >= self._slot_ends:
+            self._slot_ends = now + SLOT_S
+            self._slot.clear()
+        if client in self._slot or len(self._slot) >= MAX_CLIENTS:
+            return
+        self._slot.add(client)
+        adwin = self._adwin
+        width, total = adwin.width + 1, adwin.total + error
+        adwin.update(float(error))
+        if adwin.drift_detected:
+            gone = (
+                width - adwin.width
+            )  # in the part that it has just forgotten; with the next exam it forgets the rest, too
+            before = (total - adwin.total) / gone
+            if gone >= ENOUGH:
+                self.usual = before if self.usual is None else min(before, self.usual)
+        elif self.usual is not None and adwin.width >= ENOUGH:
+            self.worse = bool(adwin.estimation >= self.usual + WORSE)
