@@ -160,10 +160,14 @@ def signed(key: keys.PrivateKey, tmp_path: Path) -> Signed:
     serials = itertools.count(1000)
 
     def make(
-        version: str, *, serial: int | None = None, by: keys.PrivateKey = key, purpose: str = "serve", **fields: Any
+        version: str,
+        *,
+        serial: int | None = None,
+        by: keys.PrivateKey = key,
+        purpose: str = "serve",
+        model: bytes = shipped.model,
     ) -> bytes:
-        document = dict(shipped.manifest.document) | {"version": version} | fields
-        bundle.write(tmp_path / "made.eacf", document, shipped.model)
+        bundle.write(tmp_path / "made.eacf", dict(shipped.manifest.document) | {"version": version}, model)
         data = (tmp_path / "made.eacf").read_bytes()
         return signing.sign(data, by, serial=next(serials) if serial is None else serial, purpose=purpose)
 
