@@ -34,6 +34,9 @@ event zeek_init() &priority=5
 		active = F;
 		}
 	set_needs(copy(default_needs));
+	# The manager of a cluster collects nothing, and hears of alarms (notices.zeek).
+	if ( problem == "" && Cluster::is_enabled() && Cluster::local_node_type() == Cluster::MANAGER )
+		Cluster::subscribe(zeek_topic);
 	if ( ! active )
 		return;
 	node_id = make_node_id();

@@ -21,6 +21,8 @@ export {
 		Model_Changed,
 		## Flows were shed: a bound was reached.
 		Flows_Shed,
+		## A model and the traffic have come apart: it errs more often than it did, or flows look other than they did.
+		Model_Drift,
 	};
 
 	## Labels that are worth a notice.
@@ -49,6 +51,9 @@ export {
 
 	## Whether flows that were shed are worth a notice.
 	option notice_flows_shed = T;
+
+	## Whether a model's drift is worth a notice. In a cluster the manager alone makes it.
+	option notice_model_drift = T;
 
 	## A notice of the same kind about the same thing is not said again for so long.
 	option notice_suppression: interval = 1hr;
@@ -104,6 +109,25 @@ event flows_shed(n: count)
 		NOTICE([$note=Flows_Shed, $msg=fmt("%d flows were shed on %s: more than the workers, or the bounds, take", n, account$node),
 		        $sub="see eacf_stats.log; a second worker, or EACF::sample_one_in", $identifier=account$node,
 		        $suppress_for=notice_suppression]);
+	}
+
+const alarm_kinds = set("accuracy", "inputs");
+
+# Whether alarms are for this process: every worker of a cluster hears them as well.
+function hears_alarms(): bool
+	{
+	return ! Cluster::is_enabled() || Cluster::local_node_type() == Cluster::MANAGER;
+	}
+
+event alarm(worker: string, model: string, kind: string, text: string)
+	{
+	# Whoever can speak on the bus can say this; what the contract does not know makes no notice.
+	if ( ! notice_model_drift || ! hears_alarms() || worker != worker_id || model != model_id || kind !in alarm_kinds
+	     || |text| > 255 )
+		return;
+	NOTICE([$note=Model_Drift, $msg=fmt("eacf worker %s, model %s (%s): %s", worker, model, kind, text),
+	        $sub="see `eacf status`; what helps is a model trained on newer traffic",
+	        $identifier=cat(worker, model, kind), $suppress_for=notice_suppression]);
 	}
 
 # Not in zeek_init: what is scheduled before there is a clock is due with the first packet.

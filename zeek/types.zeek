@@ -95,6 +95,18 @@ export {
 	## window: Flows that may be on their way to it at most.
 	global tap_ready: event(tap: string, n: Needs, share: double, received: count, window: count);
 
+	## A worker says that its model and the traffic have come apart. One Zeek process makes a notice of it: a standalone one, or
+	## the manager of a cluster.
+	##
+	## worker: Its id.
+	##
+	## model: Id of the bundle that serves.
+	##
+	## kind: "accuracy" or "inputs".
+	##
+	## text: For people.
+	global alarm: event(worker: string, model: string, kind: string, text: string);
+
 	## Asks everyone on the bus for a report.
 	global status_request: event(reply_to: string);
 

@@ -31,6 +31,7 @@ global tap_needs: table[string] of Needs = {};
 
 const flow_prefix = "eacf.flow.";
 const worker_topic = /eacf\.flow\.[0-9a-f]{12}/;
+const worker_id = /[0-9a-f]{12}/;
 const model_id = /[0-9a-f]{12}/;
 const zeek_topic = "eacf.zeek.";
 

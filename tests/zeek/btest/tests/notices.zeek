@@ -1,4 +1,4 @@
-# @TEST-DOC: A watched label and a contradicted server name are noticed, once; an ECH public name and low confidence are not.
+# @TEST-DOC: A watched label, a contradicted server name and a drift are noticed, once; an ECH public name, low confidence and alarms of no worker are not.
 #
 # @TEST-EXEC: without-worker zeek %INPUT
 # @TEST-EXEC: zeek-cut note msg sub < notice.log > notices
@@ -30,6 +30,13 @@ event zeek_init()
 	event worker_down("000000000000", T);
 	event model_changed("000000000000", "111111111111", "222222222222");
 	event flows_shed(17);
+	event alarm("000000000000", "111111111111", "accuracy", "wrong or abstained on 31.0%, 8.1% before");
+	event alarm("000000000000", "111111111111", "accuracy", "said again within the hour");
+	event alarm("000000000000", "222222222222", "accuracy", "another model");
+	event alarm("000000000000", "111111111111", "inputs", "other lengths");
+	event alarm("000000000000", "111111111111", "weather", "a kind that the contract does not know");
+	event alarm("no worker", "111111111111", "inputs", "from nobody");
+	event alarm("000000000000", "no model", "inputs", "of nothing");
 	schedule 0.2sec { no_worker_for_long() };
 	schedule 0.5sec { finish() };
 	}
