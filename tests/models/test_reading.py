@@ -33,6 +33,7 @@ def test_read_back() -> None:
         ({"format": 2}, "format is 2, this eacf reads 1"),
         ({"serving": "c" * 12}, "serving: model cccccccccccc is not among those kept"),
         ({"shadow": "c" * 12}, "shadow: model"),
+        ({"setting": "c" * 12}, "setting: model"),
         ({"before": "../../etc/x"}, "before: '../../etc/x' does not fit"),
         ({"serving": 1}, "serving: is not of type str"),
         ({"serials": {"key": 1}}, "serials: 'key' is no key's id"),

@@ -48,6 +48,19 @@ def test_back_and_back_again() -> None:
     assert [step.model for step in state.history] == [A, C, A, B, C, B, A]
 
 
+def test_back_to_what_the_settings_say() -> None:
+    state = stored(A, B).with_setting(A)
+    with pytest.raises(BundleError, match="no model served before"):
+        state.rollback(None, None, "", 0)
+    state = state.serve(B, (OPS, 5), "", 0)
+    assert (state.serving, state.before) == (B, A)
+    assert state.rollback(None, None, "", 0).serving == A
+    assert ids(stored(A).with_setting(A).add(kept(B), 2).add(kept(C), 2)) == [C, A]  # it serves
+    state = stored(A, B).with_setting(A).serve(B, None, "", 0).serve(B, (OPS, 1), "", 0)
+    state = state.add(kept(C), 10).serve(C, None, "", 0).add(kept(D), 3)
+    assert (ids(state), state.setting) == ([D, C, B], None)  # it served long ago
+
+
 def test_serving_what_serves_changes_nothing_but_the_serial() -> None:
     state = stored(A, B).serve(A, None, "", 0).serve(B, (OPS, 5), "", 0)
     assert state.serve(B, None, "", 0) is state
@@ -127,6 +140,7 @@ BY = st.none() | st.tuples(st.sampled_from([OPS, DEV]), st.integers(1, 6))
 LINEAGE = Lineage(A, Window("2025-01-31T12:00:00Z", None, 10), Gate(0.5, None, 0.01, 9))
 CHANGES = st.one_of(
     st.tuples(st.just("add"), MODELS, BY),
+    st.tuples(st.just("setting"), MODELS, BY),
     st.tuples(st.just("serve"), MODELS, BY),
     st.tuples(st.just("rollback"), st.none() | MODELS, BY),
     st.tuples(st.just("score"), st.none() | MODELS, BY),
@@ -143,11 +157,13 @@ def test_whatever_is_done_what_serves_is_kept_and_serials_only_rise(
         try:
             if action == "add":
                 state = state.add(Kept(model_id, "tiny", "1", "", *(by or (None, None)), LINEAGE), most)
+            elif action == "setting":
+                state = state.with_setting(model_id) if state.has(model_id) else state
             else:
                 state = getattr(state, action)(model_id, by, action, 1e9)
         except BundleError:
             assert state is before
-        named = {state.serving, state.shadow, state.before} - {None}
+        named = {state.serving, state.shadow, state.before, state.setting} - {None}
         assert named <= set(ids(state))
         assert state.serving is None or state.serving not in (state.shadow, state.before)
         assert len(state.kept) <= max(most, 4)

@@ -50,8 +50,9 @@ def test_a_new_store_is_its_owners_alone(tmp_path: Path, three: list[bytes]) -> 
 
 
 def test_kept_served_and_back(store: Store, three: list[bytes], push: Push, key: keys.PrivateKey) -> None:
-    local = store.keep(three[0], signature=None, now=1e9)
-    store.serve(local, by=None, why="setting bundle", now=1e9)
+    local = store.keep(three[0], signature=None, now=1e9, setting=True)
+    assert store.keep(three[0], signature=None, now=1e9) == local
+    assert (store.state().serving, store.state().setting) == (None, local)
     pushed = push(three[1], 5)
     state = consistent(Store.open(store.folder))
     assert (state.serving, state.before, state.serials) == (pushed, local, {key.id: 5})

@@ -12,7 +12,7 @@ from eacf.reports import Report, at, number, text
 
 COLUMNS = ("model", "name", "", "received", "from", "parent", "learnt from", "gate")
 STEPS = ("when", "what", "model", "why", "by key")
-ROLES = {"serving": "serves", "shadow": "shadow", "before": "before"}
+ROLES = {"serving": "serves", "shadow": "shadow", "before": "before", "setting": "setting"}
 
 
 def rows(models: Report) -> list[tuple[str, ...]]:

@@ -22,6 +22,7 @@ def read(data: bytes) -> State:
     serials = document.value("serials", dict)
     state = State(
         serving=document.model("serving"),
+        setting=document.model("setting"),
         shadow=document.model("shadow"),
         before=document.model("before"),
         serials={_key(key): _Fields(serials, "serials.").whole(key) for key in serials},
@@ -32,7 +33,8 @@ def read(data: bytes) -> State:
         raise ValueError(f"serials: more than {MAX_KEYS} keys")
     if len({each.id for each in state.kept}) != len(state.kept):
         raise ValueError("kept: a model stands there twice")
-    for name, model in (("serving", state.serving), ("shadow", state.shadow), ("before", state.before)):
+    for name in ("serving", "setting", "shadow", "before"):
+        model = getattr(state, name)
         if model is not None and not state.has(model):
             raise ValueError(f"{name}: model {model} is not among those kept")
     return state

@@ -1,7 +1,7 @@
 """What a store knows: which model serves, which one only scores, which are kept, and what was ever taken of each key.
 
-Pure: each change gives a new state, the store puts it on disk. Law: the models that `serving`, `shadow` and `before` name
-are in `kept`.
+Pure: each change gives a new state, the store puts it on disk. Law: the models that `serving`, `setting`, `shadow`
+and `before` name are in `kept`.
 """
 
 from __future__ import annotations
@@ -65,6 +65,8 @@ class State:
 
     serving: str | None = None
     """Id; None: the worker serves its setting `bundle`."""
+    setting: str | None = None
+    """Id of what that setting last was; a rollback from the first model that serves by this state goes there."""
     shadow: str | None = None
     before: str | None = None
     """Where a rollback goes that names no model."""
@@ -102,16 +104,22 @@ class State:
     def add(self, entry: Kept, most: int) -> State:
         """Keep one more, as the newest. Beyond `most` the oldest go, but never one that serves, scores or is a rollback's."""
         kept = [entry, *(each for each in self.kept if each.id != entry.id)]
-        held = {self.serving, self.shadow, self.before, entry.id}
+        held = {self.serving or self.setting, self.shadow, self.before, entry.id}
         while len(kept) > most and any(each.id not in held for each in kept):
             kept.remove(next(each for each in reversed(kept) if each.id not in held))
-        return replace(self, kept=tuple(kept))
+        setting = self.setting if any(each.id == self.setting for each in kept) else None
+        return replace(self, kept=tuple(kept), setting=setting)
+
+    def with_setting(self, model_id: str) -> State:
+        """`model_id`, which is kept, is what the worker's setting `bundle` names."""
+        return replace(self, setting=model_id)
 
     def serve(self, model_id: str, by: By | None, why: str, now: float) -> State:
         """`model_id` serves from now on. Unchanged where it did so already on this very demand. Raises BundleError."""
         if self.serving == model_id and (by is None or self._taken(by)):
             return self
-        before = self.serving if self.serving != model_id else self.before
+        now_serving = self.serving or self.setting
+        before = now_serving if now_serving != model_id else self.before
         return self._serve(model_id, before, by, why, now)
 
     def rollback(self, model_id: str | None, by: By | None, why: str, now: float) -> State:

@@ -110,11 +110,12 @@ class Store:
 
     # Changes
 
-    def keep(self, data: bytes, *, signature: Signature | None, now: float) -> str:
+    def keep(self, data: bytes, *, signature: Signature | None, now: float, setting: bool = False) -> str:
         """Put a bundle's file into the store, as the newest; its id. Does not make it serve. The same again changes nothing.
 
         `signature`: as :func:`eacf.bundle.signing.verify` gave it; None for a file of this machine. `now`: seconds since the
-        epoch. BundleError where it is no bundle, or an older one of its key than was taken.
+        epoch. `setting`: it is what the worker serves by its settings. BundleError where it is no bundle, or one that is
+        older than what was taken of its key.
         """
         bundle = bundles.from_bytes(data, "bundle")
         with self._changing():
@@ -122,13 +123,17 @@ class Store:
             entry = _entry(bundle, signature, now)
             there = next((each for each in state.kept if each.id == bundle.id), None)
             same = there is not None and (signature is None or (there.key, there.serial) == (entry.key, entry.serial))
+            after = state
             if not same or not self._whole(bundle.id):
                 if signature is not None and not same:
                     state.check_serial((signature.key, signature.serial))
                 replace(self.path(bundle.id), data, 0o600)
-                state = state.add(entry, self._keep_models)
-                replace(self._state_file, state.document(), 0o600)
-            self._sweep(state)
+                after = state.add(entry, self._keep_models)
+            if setting:
+                after = after.with_setting(bundle.id)
+            if after != state:
+                replace(self._state_file, after.document(), 0o600)
+            self._sweep(after)
         return bundle.id
 
     def serve(self, model_id: str, *, by: By | None, why: str, now: float) -> State:

@@ -65,7 +65,7 @@ class Shelf:
         state = self._state()
         model = inference.load(self._serving(state), threads=self._settings.threads)
         if self.store is not None and state.serving is None:
-            self.store.keep(bundles.read_file(self.path), signature=None, now=time.time())
+            self.store.keep(bundles.read_file(self.path), signature=None, now=time.time(), setting=True)
         shadow = self._shadow(state, model.bundle.id, probe=False)
         self._look()
         return model, shadow
@@ -80,7 +80,7 @@ class Shelf:
         path = self._serving(state)
         model = self._load(path)
         if self.store is not None and state.serving is None:
-            self.store.keep(bundles.read_file(path), signature=None, now=time.time())
+            self.store.keep(bundles.read_file(path), signature=None, now=time.time(), setting=True)
         shadow = self._shadow(state, model.bundle.id)
         self._look()
         return Change(Outcome("serving", str(path)), model, shadow, shadow is not None or used.shadow is not None)
@@ -108,8 +108,6 @@ class Shelf:
             store.shadow(bundle.id, by=by, why="pushed", now=now)
             self._look()
             return Change(Outcome("shadow"), None, model, True, sha256)
-        if before.serving is None:  # until now that of the settings did, and a rollback shall find it
-            store.serve(used.serving, by=None, why="the setting bundle", now=now)
         store.serve(bundle.id, by=by, why="pushed", now=now)
         return self._served(model, used, sha256)
 
