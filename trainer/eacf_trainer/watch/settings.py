@@ -28,14 +28,10 @@ class Samples:
     calibrating: Annotated[float, Field(gt=0, lt=0.9)] = 0.1
     """Share of all samples, chosen by their ids once and for ever, that calibrates and never trains."""
     calibrating_most: Annotated[int, Field(ge=10)] = 1000
-    learnt_most: Annotated[int, Field(ge=50)] = 4000
-    """New ones first, of the older ones (replay) as many as there is room for, evenly over labels."""
-    stale_own: Share = 0.3
-    """An older sample is not shown again where the new ones give its label this probability at most..."""
-    stale_other: Share = 0.3
-    """...and another one this at least: its application has changed."""
-    history: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """How much an older sample counts against a new one."""
+    learnt_most: Annotated[int, Field(ge=50)] = 6000
+    """Samples that learn at most; new ones go before older ones."""
+    replay: Annotated[float, Field(ge=0, le=100)] = 1.0
+    """Older samples of each label for every new one of a usual label, the newest first; a label with fewer new ones gets more."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -56,6 +52,12 @@ class Update:
     """Clients that they must come from, at least."""
     absent: Annotated[int, Field(ge=0)] = 20
     """A label with fewer samples than this is also kept by rows that the parent kept."""
+    stale: bool = True
+    """Whether older samples that the new ones contradict are left out: their application has changed."""
+    stale_own: Share = 0.2
+    """Contradicted: the new ones give its label this probability at most..."""
+    stale_other: Share = 0.5
+    """...and another one this at least."""
     doubt: bool = True
     """Whether samples that the others contradict are left out."""
     doubt_own: Share = 0.05

@@ -46,6 +46,8 @@ class Samples:
     """(n,) whose they are."""
     weights: NDArray[np.float32] | None = None
     """(n,) how much each counts; None: all the same."""
+    new: NDArray[np.bool_] | None = None
+    """(n,) which are not replayed; None: all are new."""
 
     def __len__(self) -> int:
         return len(self.wanted)
@@ -77,6 +79,8 @@ class Candidate:
     """Samples that trained."""
     dropped: Mapping[str, int]
     """Samples that did not, since the others contradict them, by label."""
+    stale: int
+    """Older samples that did not, since the new ones contradict them."""
     calibrated: int
     """Samples that calibrated."""
     seed: int
@@ -144,14 +148,18 @@ def train(
     networks.deterministic(seed)
     added = new_labels(parent, learnt, settings)
     labels = (*parent.labels, *added)
-    taught, weights = _taught(parent, learnt, labels)
+    taught, weights, new = _taught(parent, learnt, labels)
     if not len(taught.table) or not (taught.wanted < len(labels)).any():
         raise SettingError("no sample of a label to learn from; let `eacf collect` gather some")
+    current = _current(parent, taught, new, settings, seed)
+    taught, weights = taught.only(current), weights[current]
     clean = _doubted(parent, taught, weights, settings, seed)
     names = [*labels, "background"]
     dropped = {names[label]: int(count) for label, count in enumerate(np.bincount(taught.wanted[~clean])) if count}
     taught, weights = taught.only(clean), weights[clean]
-    say(f"{len(taught.wanted)} samples to learn from, {int((~clean).sum())} contradicted")
+    say(
+        f"{len(taught.wanted)} samples to learn from, {int((~clean).sum())} contradicted, {int((~current).sum())} out of date"
+    )
     counts = np.bincount(taught.wanted, minlength=len(labels) + 1)
     memory = Memory.of(parent, [label for label in range(len(parent.labels)) if counts[label] < settings.absent], seed)
     features = _features(parent, taught, memory, settings, seed)
@@ -167,7 +175,7 @@ def train(
     say(f"loss {losses[-1]:.4f} after {len(losses)} epochs")
     ranges = _ranges(shown, memory)
     model, ends = quantise.convert(network, ranges, parent.mu, parent.sd)
-    held, _ = _taught(parent, calibrating, labels)
+    held, _, _ = _taught(parent, calibrating, labels)
     if settings.doubt and len(held.table):
         held = held.only(~_contradicted_by(parent, taught, weights, held, settings, seed))
     rows = learning.rows(features, held.table)
@@ -190,6 +198,7 @@ def train(
         kept=tuple(labels[label] for label in memory.labels),
         learnt=len(taught.wanted),
         dropped=dropped,
+        stale=int((~current).sum()),
         calibrated=len(held.wanted),
         seed=seed,
     )
@@ -344,14 +353,41 @@ def _rescaled(before: Calibration, after: Calibration, threshold: float) -> floa
     return float(platt(np.array([probability]), after.slope, after.offset)[0])
 
 
-def _taught(parent: Parent, samples: Samples, labels: Sequence[str]) -> tuple[Taught, NDArray[np.float32]]:
-    """With outputs for labels, and weights of 1 on average. What a model without background cannot learn is left out."""
+def _taught(
+    parent: Parent, samples: Samples, labels: Sequence[str]
+) -> tuple[Taught, NDArray[np.float32], NDArray[np.bool_]]:
+    """With outputs for labels, weights of 1 on average, and which are new. What a model without background cannot learn is left out."""
     wanted = outputs_of(samples.wanted, labels)
     weights = np.ones(len(wanted), np.float32) if samples.weights is None else np.asarray(samples.weights, np.float32)
+    new = np.ones(len(wanted), bool) if samples.new is None else np.asarray(samples.new, bool)
     keep = np.ones(len(wanted), bool) if parent.background else wanted < len(labels)
     weights = weights[keep]
     table = np.asarray(samples.table)[keep]
-    return Taught(table, wanted[keep], len(labels)), weights / (weights.mean() if len(weights) else 1)
+    return Taught(table, wanted[keep], len(labels)), weights / (weights.mean() if len(weights) else 1), new[keep]
+
+
+def _current(
+    parent: Parent, taught: Taught, new: NDArray[np.bool_], settings: Settings, seed: int
+) -> NDArray[np.bool_]:
+    """(n,) all but older samples that the new ones contradict. Nobody contradicts background, or a label that has no new sample."""
+    current = np.ones(len(taught.wanted), bool)
+    known = taught.wanted < taught.outputs
+    asked = np.flatnonzero(known & ~new)
+    if not settings.stale or not len(asked):
+        return current
+    shown = known & new
+    counts = np.bincount(taught.wanted[shown], minlength=taught.outputs)
+    asked = asked[counts[taught.wanted[asked]] >= settings.absent]
+    numbers = _numbers(parent, taught.table[shown])
+    current[asked] = ~doubt.doubted(
+        (numbers, taught.wanted[shown], np.ones(len(numbers), np.float32)),
+        _numbers(parent, taught.table[asked]),
+        taught.wanted[asked],
+        seed,
+        own=settings.stale_own,
+        other=settings.stale_other,
+    )
+    return current
 
 
 def _numbers(parent: Parent, table: learning.Table) -> NDArray[np.float32]:
