@@ -265,7 +265,7 @@ class Cut(Push):
         if heard is None or heard[2] is not None or not heard[1]:
             return heard
         self.sent += 1
-        return heard[0], heard[1][:1] if self.sent == 1 else [], Outcome("gone")  # as if it were killed now
+        return heard[0], heard[1][:1] if self.sent == 1 else [], Outcome("refused")  # as if it were killed now
 
 
 def test_a_push_that_is_cut_goes_on_after_a_restart_of_the_worker(
