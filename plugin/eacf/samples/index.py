@@ -195,7 +195,8 @@ class Index:
         while True:
             if not self._small:
                 sizes = ((len(group), label) for label, group in self.groups.items() if label is not None)
-                self._small = heapq.nsmallest(AGAIN, sizes, key=lambda each: each[0])[::-1]
+                small = heapq.nsmallest(AGAIN, sizes, key=lambda each: each[0])
+                self._small = [each for each in small if each[0] == small[0][0]][::-1]
             rows, label = self._small.pop()
             if label in self.groups and len(self.groups[label]) <= rows:
                 return list(self._remove_all(label))

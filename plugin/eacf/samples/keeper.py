@@ -36,6 +36,7 @@ class Counts:
     """What became of samples since the start."""
 
     added: int = 0
+    """Those that others of the same commit replaced included."""
     replaced: int = 0
     """Went for others, by the bounds of label, client or file."""
     aged: int = 0
@@ -64,6 +65,7 @@ class Keeper(Store):
         self._clock: Clock | None = None
         self._hold_until = 0
         self._aged_at = 0
+        self._age_room = 0.0
         self._lock = -1
         self._rows = self._labels = 0
         self._log_path = path.with_name(path.name + "-wal")
@@ -155,12 +157,14 @@ class Keeper(Store):
         counts = Counts()
         rows: dict[int, Row] = {}
         gone: list[int] = []
+        placed = 0
         for row, size in self._pending:
             dropped = index.place(self._next, row[1], row[4], size)
             if dropped is None:
                 counts.over_share += 1
                 continue
             arrived = now - (mono - row[6])
+            placed += 1
             rows[self._next] = (self._next, *row[1:6], arrived, *row[7:])
             gone += dropped
             self._next += 1
@@ -168,7 +172,7 @@ class Keeper(Store):
         self._db.executemany(_INSERT, rows.values())
         too_much = index.shrink(self._too_much(index))
         self._remove(too_much)
-        counts.added, counts.replaced = len(rows), len(gone) + len(too_much)
+        counts.added, counts.replaced = placed, len(gone) + len(too_much)
         counts.aged = self._age(index, now, mono)
         self._db.execute("INSERT OR REPLACE INTO about VALUES ('now_ns', ?)", (now,))
         return index, counts
@@ -214,18 +218,20 @@ class Keeper(Store):
 
     def _age(self, index: Index, now: int, mono: int) -> int:
         """Remove what is too old, as much as the time since the last look allows."""
+        passed, self._aged_at = mono - self._aged_at, mono
         if mono < self._hold_until:
-            self._aged_at = mono
             return 0
-        most = int(index.rows * AGE_SHARE * min(mono - self._aged_at, HOUR_NS) / HOUR_NS)
+        share = index.rows * AGE_SHARE
+        self._age_room = min(self._age_room + share * passed / HOUR_NS, max(share, 1.0))
+        most = int(self._age_room)
         if most < 1:
             return 0
-        self._aged_at = mono
         query = "SELECT id, label FROM samples WHERE arrived_ns < ? ORDER BY arrived_ns LIMIT ?"
         old = self._db.execute(query, (now - self.limits.age_ns, most)).fetchall()
         for number, label in old:
             index.forget(number, label)
         self._remove(number for number, _ in old)
+        self._age_room -= len(old)
         return len(old)
 
     def _check_log(self) -> None:
