@@ -66,7 +66,7 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match=r"none\.pcap: no such file or folder"):
         find([tmp_path / "none.pcap"])
-    with pytest.raises(SettingError, match=r"no capture or recording in .* \(\*.pcap\*, "):
+    with pytest.raises(SettingError, match=r"no capture, recording or database of samples in .* \(\*.pcap\*, "):
         find([tmp_path])
 
 

@@ -1,4 +1,4 @@
-"""``eacf-train dataset``: captures and recordings in, a dataset out."""
+"""``eacf-train dataset``: captures, recordings and kept samples in, a dataset out."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ DESCRIPTION = """\
 Gather the TLS connections of captures and recordings into a dataset: a folder of Parquet files from which
 models are trained. What has been read is kept if this ends early, however it ends; the same command goes on.
 
-Captures are pcap and pcapng, plain or gzip. Recordings are what `eacf record` wrote on a sensor. Folders are
-searched for both. Each connection is kept as models may see it: "stream" (payload, chunks with times, record
+Captures are pcap and pcapng, plain or gzip. Recordings are what `eacf record` wrote on a sensor, databases (.db)
+what `eacf collect` keeps. Folders are searched for all of them. Each connection is kept as models may see it: "stream" (payload, chunks with times, record
 lengths) and "records" (the first 16 record lengths alone)."""
 
 EPILOG = """\
 examples:
   eacf-train dataset captures --out office
   eacf-train dataset monday.pcap.gz office.jsonl.gz --out office --no-payload
+  eacf-train dataset samples.db --out office
   eacf-train dataset captures --manifest captures/manifest.csv --out public --payload-bytes 4000
   eacf-train dataset captures --out office --dask tcp://10.0.0.5:8786
 

@@ -6,12 +6,15 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, cast
 
 from eacf.collector import Collector, collect
 from eacf.collector.files import Gunzip
-from eacf.errors import CaptureError
+from eacf.errors import CaptureError, SettingError
 from eacf.flow import Needs, Sample
+from eacf.samples import Store, StoreError
 from eacf.wire import Flows, decode_message
 from eacf_trainer.dataset.index import Options
 from eacf_trainer.dataset.sources import GZIP_MAGIC, SNIFF_BYTES, kind_of, recorded_capture
@@ -21,6 +24,8 @@ LINE_BYTES: Final = 16 * 1024 * 1024
 """A longer line of a recording is none (a body has 4 MB at most, twice that in hexadecimal)."""
 LONGEST_GAP_NS: Final = 366 * 86_400 * 1_000_000_000
 """A longer gap in a recording, or one below 0, is no gap: its line is skipped."""
+DAY_NS: Final = 86_400 * 1_000_000_000
+EPOCH: Final = date(1970, 1, 1)
 TOLD_LINES = 5
 """What was wrong is kept of so many lines."""
 
@@ -54,9 +59,11 @@ class Damage:
 class Hashed:
     """A file that is read from its front; CaptureError where that fails."""
 
-    def __init__(self, file: BinaryIO, name: str, progress: Callable[[int], None]) -> None:
+    def __init__(self, file: BinaryIO, name: str, progress: Callable[[int], None], path: Path | None = None) -> None:
+        """`path`: where the file is; a database of samples is read there, by SQLite."""
         self.bytes = 0
         self.name = name
+        self.path = path
         self._file = file
         self._progress = progress
         self._hash = hashlib.sha256()
@@ -88,11 +95,14 @@ class Hashed:
 
 
 def rows(source: Hashed, options: Options, damage: Damage) -> Iterator[Row]:
-    """The rows of a capture or a recording. CaptureError where it is neither."""
-    if kind_of(source.head, source.name) == "recording":
-        yield from _recorded(source, options, damage)
-    else:
-        yield from _captured(source, options, damage)
+    """The rows of a capture, a recording or a database of samples. CaptureError where it is none of these."""
+    match kind_of(source.head, source.name):
+        case "recording":
+            yield from _recorded(source, options, damage)
+        case "store":
+            yield from _stored(source, options)
+        case "capture":
+            yield from _captured(source, options, damage)
 
 
 def needs_of(options: Options) -> tuple[Needs, Needs]:
@@ -111,6 +121,20 @@ def _captured(source: Hashed, options: Options, damage: Damage) -> Iterator[Row]
         if both or cut in options.cuts:
             yield Row(found.sample, cut, source.name, None, found.time_ns, found.tls_version)
     damage.cut_off = bool(collector.counters.damaged_files)
+
+
+def _stored(source: Hashed, options: Options) -> Iterator[Row]:
+    """What `eacf collect` kept, which may go on meanwhile. What came on one day (UTC) counts as one capture."""
+    if source.path is None:
+        raise CaptureError("a database can be read from a file only")
+    try:
+        with Store.open(source.path, readonly=True) as store:
+            for each in store.read():
+                if each.cut in options.cuts:
+                    day = EPOCH + timedelta(days=each.arrived_ns // DAY_NS)
+                    yield Row(each.sample, each.cut, f"{source.name}/{day}", each.sensor, None, None)
+    except (SettingError, StoreError, OverflowError) as error:
+        raise CaptureError(str(error)) from error
 
 
 def _recorded(source: Hashed, options: Options, damage: Damage) -> Iterator[Row]:

@@ -1,4 +1,4 @@
-"""What a dataset is built of: captures and recordings, found, named alike on every machine, each content once."""
+"""What a dataset is built of: captures, recordings and databases of samples, found, named alike on every machine, each content once."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from typing import Final, Literal
 
 from eacf.errors import SettingError
 
-PATTERNS: Final = ("*.pcap*", "*.jsonl", "*.jsonl.gz")
+PATTERNS: Final = ("*.pcap*", "*.jsonl", "*.jsonl.gz", "*.db")
 """What is looked for in a folder."""
 RECORDING_ENDS: Final = (".gz", ".jsonl", ".stream", ".records")
 """Taken from a recording's name to get that of its capture, in this order: the cuts of one capture may lie in two files."""
+SQLITE_MAGIC: Final = b"SQLite format 3\0"
 GZIP_MAGIC: Final = b"\x1f\x8b"
 SNIFF_BYTES = 4096
 
-Kind = Literal["capture", "recording"]
+Kind = Literal["capture", "recording", "store"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,9 @@ def find(given: Sequence[Path], root: Path | None = None) -> Found:
     for source in sorted((each for path in given for each in _listed(path, root)), key=lambda each: each.name):
         files.setdefault(source.path.resolve(), source)
     if not files:
-        raise SettingError(f"no capture or recording in {', '.join(map(str, given))} ({', '.join(PATTERNS)})")
+        raise SettingError(
+            f"no capture, recording or database of samples in {', '.join(map(str, given))} ({', '.join(PATTERNS)})"
+        )
     sources, duplicates = _once(sorted(files.values(), key=lambda each: (each.name, str(each.path))))
     names = Counter(source.name for source in sources)
     twice = [str(source.path) for source in sources if names[source.name] > 1]
@@ -67,6 +70,8 @@ def find(given: Sequence[Path], root: Path | None = None) -> Found:
 
 def kind_of(head: bytes, name: str) -> Kind:
     """By the first bytes of a file, which may be gzip; where it is empty, by its name."""
+    if head.startswith(SQLITE_MAGIC):
+        return "store"
     if head.startswith(GZIP_MAGIC):
         try:
             head = zlib.decompressobj(31).decompress(head, SNIFF_BYTES)
@@ -92,13 +97,22 @@ def _listed(given: Path, root: Path | None) -> Iterator[Source]:
     elif path.exists():
         files = [path]
     else:
-        raise SettingError(f"{given}: no such file or folder; name captures or recordings that exist")
+        raise SettingError(f"{given}: no such file or folder; name captures, recordings or databases that exist")
     above = path.parent if path.is_dir() else path.parent.parent
     for file in files:
         base = root if root is not None and file.is_relative_to(root) else above
         name = os.fsencode(file.relative_to(base).as_posix()).decode("utf-8", "backslashreplace")
-        about = file.stat()
-        yield Source(file, name, about.st_size, about.st_mtime_ns)
+        yield Source(file, name, *_size_and_time(file))
+
+
+def _size_and_time(file: Path) -> tuple[int, int]:
+    """With the log beside it, where there is one: a database changes there first."""
+    about = file.stat()
+    try:
+        log = file.with_name(file.name + "-wal").stat()
+    except OSError:
+        return about.st_size, about.st_mtime_ns
+    return about.st_size + log.st_size, max(about.st_mtime_ns, log.st_mtime_ns) if log.st_size else about.st_mtime_ns
 
 
 def _once(sources: Iterable[Source]) -> tuple[tuple[Source, ...], tuple[tuple[str, str], ...]]:

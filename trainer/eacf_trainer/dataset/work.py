@@ -49,7 +49,7 @@ def build_part(task: Task, progress: Progress = lambda count: None) -> Part | Sk
         return Skipped(source.name, f"{error.strerror or error}")
     with file:
         try:
-            return _write(task, Hashed(file, source.name, progress))
+            return _write(task, Hashed(file, source.name, progress, source.path))
         except CaptureError as error:
             return Skipped(source.name, str(error).removeprefix(f"{source.name}: "))
         except OSError as error:
