@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := trainer/demo/demo.pcap.gz
 
-.PHONY: demo test check bundles docs bench bench-zeek bench-model clean
+.PHONY: demo test check bundles docs bench bench-zeek bench-model bench-learning clean
 .DEFAULT_GOAL := test
 
 $(BIN)/python:
@@ -67,5 +67,9 @@ bench-zeek: $(VENV)/.test
 bench-model: $(VENV)/.test
 	$(BIN)/python tests/bench_model --out bench-model.json
 
+# The learning loop: drift, swaps under load, an update from end to end, kill -9; an hour. The live part needs zeek on the PATH and root.
+bench-learning: $(VENV)/.test
+	$(BIN)/python tests/bench_learning --out bench-learning.json
+
 clean:
-	rm -rf build dist demo-out bench.json bench-zeek.json bench-model.json
+	rm -rf build dist demo-out bench.json bench-zeek.json bench-model.json bench-learning.json
