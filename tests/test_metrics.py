@@ -76,6 +76,53 @@ def test_histograms_are_cumulative(engine: Engine, port: int) -> None:
     assert told["eacf_batch_flows_sum", ()] == 5
 
 
+@pytest.fixture(scope="module")
+def examined() -> Engine:
+    """One with a shadow and detectors that has answered forty flows of twenty clients under a name that it knows."""
+    model = inference.load(bundle.default_path())
+    made = Engine(model, worker="0123456789ab", started=0.0, process=process_facts, drift_alarms=True)
+    made.set_shadow(model)
+    ends = (50000, IPv4Address("192.0.2.2"), 443, model.bundle.labels[0])
+    flows = [
+        Sample(f"C{at}", 0, IPv4Address(at % 20), *ends, b"", [], [-52, -69, -283, -283, -41, -39, -39, -69])
+        for at in range(40)
+    ]
+    made.receive([flow_topic("0123456789ab"), b"zeek", FORMAT, encode_flows("eacf.verdict.zeek.", flows)], 1.0)
+    made.serve()
+    while made.idle():
+        pass
+    return made
+
+
+def test_prometheus_hears_of_live_truth_and_the_shadow(examined: Engine, port: int) -> None:
+    with serving(port, lambda: examined.status(10.0)):
+        told = scrape(port)
+    status = examined.status(10.0)
+    truth, shadow, label = status["truth"], status["shadow"], examined.model.bundle.labels[0]
+    outcomes = {key: told["eacf_exams_total", (key,)] for key in ("right", "wrong", "abstained", "refused")}
+    assert outcomes == truth["ever"]
+    assert sum(outcomes.values()) == 40
+    assert told["eacf_truth_exams", ()] == 40
+    for key in ("accuracy", "coverage", "calibration_error"):
+        assert told[f"eacf_truth_{key}", ()] == truth[key]
+        assert told[f"eacf_shadow_{key}", ()] == shadow[key]
+    assert told["eacf_truth_label_exams", (label,)] == 40
+    assert told["eacf_truth_label_accuracy", (label,)] == truth["accuracy"]
+    assert told["eacf_drifting", ("accuracy",)] == told["eacf_drifting", ("inputs",)] == 0
+    assert told["eacf_drift_error_rate", ()] == truth["drift"]["error_rate"]
+    assert told["eacf_shadow_scored_flows_total", ()] == 40
+    assert told["eacf_shadow_agreement", ()] == 1
+    assert told["eacf_shadow_serving_accuracy", ()] == truth["accuracy"]
+    assert told["eacf_shadow_info", tuple(sorted((shadow["bundle"]["id"], shadow["bundle"]["name"])))] == 1
+
+
+def test_what_is_not_known_is_left_out(engine: Engine, port: int) -> None:
+    with serving(port, lambda: engine.status(10.0)):
+        told = scrape(port)
+    assert told["eacf_truth_exams", ()] == 0
+    assert not [name for name, _ in told if "accuracy" in name or "shadow" in name or "drift_error" in name]
+
+
 def test_it_ends_with_the_context(engine: Engine, port: int) -> None:
     with serving(port, lambda: engine.status(10.0)):
         pass

@@ -41,6 +41,44 @@ def test_a_worker_in_words(worker_report: dict[str, Any]) -> None:
     assert max(map(len, said.splitlines())) < 110
 
 
+FIGURES = {"exams": 40, "right": 30, "wrong": 6, "abstained": 4, "accuracy": 0.8333, "coverage": 0.9}
+
+
+def test_live_truth_in_words(worker_report: dict[str, Any]) -> None:
+    labels = {f"label {at}": FIGURES | {"accuracy": at / 10, "exams": 20} for at in range(11)} | {
+        "rare": FIGURES | {"accuracy": 0.0, "exams": 19},
+        "silent": FIGURES | {"accuracy": None},
+    }
+    truth = FIGURES | {
+        "clients": 7, "seconds": 75.0, "calibration_error": 0.04, "labels": labels, "alarms": {"accuracy": 2},
+        "drift": {"now": {"accuracy": True, "inputs": False}}, "before": {"bundle": "0123456789ab", **FIGURES},
+    }  # fmt: skip
+    shadow = FIGURES | {"bundle": {"id": "ba9876543210", "name": "next", "version": "2"}, "scored": 100, "skipped": 5}
+    shadow |= {"agreement": 0.97, "serving": FIGURES | {"accuracy": 0.5}}
+    models = {"serving": "ba9876543210", "kept": [{}, {}], "older": 3}
+    said = render(worker_report | {"truth": truth, "shadow": shadow, "models": models})
+    for line in (
+        "model store       ba9876543210 serves, 5 kept",
+        "live accuracy     83.3% right of 90.0% answered (40 flows with a known name, of 7 clients, of the last 0 h 1 min 15 s)",
+        "calibration       confidence and accuracy differ by 4.0%",
+        "worst labels      label 0 0.0% of 20, label 1 10.0% of 20, label 2 20.0% of 20",
+        "model before      0123456789ab, 83.3% right of 90.0% answered",
+        "drift             accuracy (alarms: 2 accuracy)",
+        "shadow            next 2 (id ba9876543210)",
+        "                  100 scored, 5 skipped, 97.0% as the one that serves",
+        "                  83.3% right of 90.0% answered; the one that serves, on the same flows: 50.0% right of 90.0% answered",
+    ):
+        assert line in said.splitlines()
+
+
+def test_no_exam_no_shadow_no_store(worker_report: dict[str, Any]) -> None:
+    said = render(worker_report)
+    assert "live accuracy     - right of - answered (0 flows with a known name" in said
+    assert "drift             is not looked for (alarms: none)" in said
+    assert "shadow" not in said
+    assert "model store" not in said
+
+
 def test_a_zeek_in_words(zeek_report: Make) -> None:
     said = render(
         zeek_report(taps=[{"tap": "abcdefabcdef", "sent": 9, "received": 8, "lost": 1, "skipped": 2, "state": "ready"}])
@@ -150,13 +188,15 @@ def test_numbers_are_taken_only_where_they_can_be_reckoned_with() -> None:
 FIELDS = [
     "worker", "version", "uptime_s", "bundle", "dropped", "queue", "flows_in", "verdicts_out", "held_verdicts", "process",
     "latency_ms", "batches", "node", "zeek", "up_s", "needs", "collected", "labelled", "verdicts", "delayed", "workers", "taps",
+    "truth", "shadow", "models",
 ]  # fmt: skip
+TRUTH = ["labels", "accuracy", "exams", "drift", "now", "before", "serving", "agreement", "kept", "seconds"]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(
-            st.sampled_from(["worker", "sent", "flows", "memory_bytes", "payload_bytes"]) | st.text(), inner
+            st.sampled_from(["worker", "sent", "flows", "memory_bytes", "payload_bytes", *TRUTH]) | st.text(), inner
         )
     ),
     max_leaves=8,

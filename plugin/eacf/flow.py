@@ -11,6 +11,9 @@ from ipaddress import IPv4Address, IPv6Address
 
 Address = IPv4Address | IPv6Address
 
+DEFAULT_RECORDS = 8
+"""What a records-only sample is complete with where the model says 0 (contract v1)."""
+
 
 def address_text(value: Address) -> str:
     """An address as Zeek's ``zeek_inet_ntop`` writes it: an IPv4 address within an IPv6 one is shown dotted."""
@@ -86,9 +89,10 @@ def joined(needs: Sequence[Needs]) -> Needs:
     """
     stream = not all(each.records_only for each in needs)
     wanted = [each for each in needs if not (stream and each.records_only)]
+    records = [each.records or (DEFAULT_RECORDS if each.records_only else 0) for each in wanted]
     return Needs(
         payload_bytes=max(each.payload_bytes for each in needs),
         window_bytes=max(each.window_bytes for each in needs),
-        records=0 if any(each.records == 0 for each in wanted) else max(each.records for each in wanted),
+        records=max(records) if all(records) else 0,
         chunks=any(each.chunks for each in needs),
     )

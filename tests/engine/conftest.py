@@ -32,6 +32,15 @@ def other(model: Model, tmp_path: Path) -> Model:
 
 
 @pytest.fixture
+def longer(model: Model, tmp_path: Path) -> Model:
+    """The shipped model, which says that it needs 16 records."""
+    features = model.bundle.manifest.document["features"]
+    more = features | {"parameters": features["parameters"] | {"records": 16}}
+    document = dict(model.bundle.manifest.document) | {"features": more}
+    return Model(bundle.write(tmp_path / "longer.eacf", document, model.bundle.model))
+
+
+@pytest.fixture
 def engine(model: Model) -> Engine:
     """Started at time 0 with room for 100 flows; verdicts wait 2 ms at most."""
     return Engine(model, worker=WORKER, started=0.0, queue_flows=100)

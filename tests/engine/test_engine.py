@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from eacf import bundle
 from eacf.engine import Engine, Outgoing
 from eacf.engine.engine import CONTROL_PAUSE_S, MAX_ASKERS
 from eacf.flow import Needs, Sample
@@ -21,6 +22,7 @@ from eacf.wire import (
     CONTROL_REQUEST_TOPIC,
     FORMAT,
     ZEEK_TOPIC,
+    Alarm,
     Hello,
     StatusReply,
     Verdicts,
@@ -37,6 +39,8 @@ from eacf.wire import (
 
 MakeSamples = Callable[..., list[Sample]]
 MakeFrames = Callable[..., list[bytes]]
+SURE = [-52, -69, -283, -283, -41, -39, -39, -69]
+"""Record lengths on which the shipped model says a label."""
 ASKER = control_reply_topic("00000000000a").decode()
 
 
@@ -344,3 +348,98 @@ def test_the_account_closes_at_every_step(model: Model, frames: MakeFrames, acti
     status = assert_closes(engine)
     assert status["verdicts_out"] == seen["answered"]
     assert status["queue"]["flows"] == status["held_verdicts"] == 0
+
+
+def named(samples: list[Sample], names: list[str | None]) -> bytes:
+    for at, sample in enumerate(samples):
+        sample.server_name = names[at % len(names)]
+        sample.orig_h += at % 40
+    return encode_flows("eacf.verdict.zeek.", samples)
+
+
+def test_flows_with_a_known_name_are_exams(engine: Engine, model: Model, samples: MakeSamples) -> None:
+    label = model.bundle.labels[0]
+    names = [label, "cloudflare-ech.com", None, "www.nobody.example", f"{label}.evil.example"]
+    engine.receive(own(engine, named(samples(50), names)), 1.0)
+    drained(engine, 1.0)
+    truth = engine.status(2.0)["truth"]
+    assert truth["exams"] == sum(truth["ever"].values()) == 10
+    assert list(truth["labels"]) == [label]
+
+
+@pytest.mark.parametrize("name", bundle.shipped())
+def test_ech_public_names_teach_nothing(name: str) -> None:
+    shipped = bundle.load(bundle.find(name))
+    for server_name in ("cloudflare-ech.com", "CLOUDFLARE-ECH.COM.", "x.cloudflare-ech.com"):
+        assert shipped.sni_label(server_name) not in shipped.labels
+
+
+def test_a_drift_is_told_to_zeek_and_the_log(model: Model, samples: MakeSamples) -> None:
+    """The model says the same throughout; what changes is the name under which it is asked."""
+    (flow,) = samples(1)
+    flow.records = SURE
+    (verdict,) = model.verdicts([flow])
+    assert verdict.label is not None
+    other = next(label for label in model.bundle.labels if label != verdict.label)
+    engine = Engine(model, worker="0123456789ab", started=0.0, drift_alarms=True)
+    alarms, lines = [], []
+    for step in range(60):
+        now = step * 10.0
+        flows = [replace(flow, uid=f"C{at}") for at in range(40)]
+        engine.receive(own(engine, named(flows, [verdict.label if step < 30 else other])), now)
+        engine.serve()
+        for out in engine.due(now, everything=True):
+            if isinstance(said := decode_message(out.body), Alarm):
+                assert out.topic == ZEEK_TOPIC
+                alarms.append(said)
+        lines += [line for line in engine.notices(now) if line.startswith("drift (accuracy)")]
+    assert [(each.worker, each.model, each.kind) for each in alarms] == [(engine.worker, model.bundle.id, "accuracy")]
+    assert len(lines) == 1
+    assert alarms[0].text in lines[0]
+    assert engine.status(600.0)["truth"]["alarms"] == {"accuracy": 1}
+
+
+def test_a_shadow_scores_when_there_is_nothing_else_to_do(
+    engine: Engine, model: Model, other: Model, frames: MakeFrames
+) -> None:
+    assert engine.status(0.0)["shadow"] is None
+    assert not engine.idle()
+    engine.set_shadow(other)
+    (out,) = engine.due(1.0)
+    assert decode_message(out.body) == Hello(engine.worker, model.bundle.id, model.bundle.needs)
+    for at in range(2):
+        engine.receive(frames(32, 32 * at), 2.0)
+    said = drained(engine, 2.0)
+    assert {verdict.model for verdict in said} == {model.bundle.id}
+    assert engine.idle()
+    assert not engine.idle()
+    told = engine.status(3.0)["shadow"]
+    assert (told["bundle"]["id"], told["scored"], told["agreement"]) == (other.bundle.id, 64, 1.0)
+    engine.swap(other)
+    assert engine.status(3.0)["shadow"]["scored"] == 0  # it is held against another one now
+    engine.set_shadow(None)
+    assert engine.status(3.0)["shadow"] is None
+    assert_closes(engine)
+
+
+def test_a_shadow_that_needs_more_gets_it(engine: Engine, model: Model, longer: Model) -> None:
+    engine.set_shadow(longer)
+    (out,) = engine.due(1.0)
+    assert decode_message(out.body) == Hello(engine.worker, model.bundle.id, Needs(0, 3000, 16, False))
+    engine.set_shadow(None)
+    (out,) = engine.due(2.0)
+    assert decode_message(out.body) == Hello(engine.worker, model.bundle.id, Needs(0, 3000, 8, False))
+
+
+def test_another_model_begins_its_own_figures(engine: Engine, model: Model, other: Model, samples: MakeSamples) -> None:
+    engine.receive(own(engine, named(samples(20), list(model.bundle.labels[:1]))), 1.0)
+    drained(engine, 1.0)
+    engine.swap(other)
+    truth = engine.status(2.0)["truth"]
+    assert (truth["exams"], truth["before"]["exams"], truth["before"]["bundle"]) == (0, 20, model.bundle.id)
+
+
+def test_the_store_of_models_is_told_of(model: Model) -> None:
+    assert Engine(model, worker="0" * 12, started=0.0).status(0.0)["models"] is None
+    engine = Engine(model, worker="0" * 12, started=0.0, models=lambda: {"serving": "abc"})
+    assert engine.status(0.0)["models"] == {"serving": "abc"}

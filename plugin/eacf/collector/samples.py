@@ -6,8 +6,6 @@ from eacf.collector.limits import Limits
 from eacf.flow import Chunk, Needs
 from eacf.tls import RecordWalk
 
-DEFAULT_RECORDS = 8
-"""What a records-only sample is complete with where the model says 0 (contract v1)."""
 NEVER = float("inf")
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from eacf.collector.connection import Connection
 from eacf.collector.limits import Counters, Limits
 from eacf.collector.reassembly import ESTABLISHED, INACTIVE, PARTIAL, RESET, SYN_ACK_SENT, SYN_SENT, Endpoint
-from eacf.collector.samples import DEFAULT_RECORDS, NEVER, Stream
+from eacf.collector.samples import NEVER, Stream
 from eacf.collector.screen import Screen
 from eacf.collector.selection import Choice, Selection
 from eacf.collector.ssl import PORTS, Analyzer
@@ -31,7 +31,7 @@ from eacf.collector.tcp import (
     TCP_CONNECTION_LINGER,
     TCP_SESSION_TIMER,
 )
-from eacf.flow import Address, Chunk, Needs, Sample
+from eacf.flow import DEFAULT_RECORDS, Address, Chunk, Needs, Sample
 
 LIKELY_SERVER_PORTS = PORTS | {21, 22, 25, 53, 79, 80, 81, 88, 135, 139, 143, 389, 445, 502, 587, 631, 1080, 1883, 2811}
 LIKELY_SERVER_PORTS |= {3128, 3268, 3389, 5222, 5269, 5432, 6379, 6666, 6667, 6668, 6669, 8000, 8080, 8888, 20000}

@@ -25,8 +25,8 @@ LEAST = 100
 """Flows on either side without which nothing is said."""
 CERTAIN = 1e-4
 """p below this, for all lengths together (Bonferroni), is no chance."""
-LARGE = 0.15
-"""Distances below this are chance or not, too small to matter: with so many flows almost any change is significant."""
+LARGE = 0.25
+"""Distances below this are chance or not, too small to matter; also more than one client can make with its fifth."""
 IN_A_ROW = 2
 """So many tests must agree."""
 
