@@ -57,7 +57,8 @@ def test_a_lock_is_waited_for_and_no_longer_than_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files for others")
-def test_what_root_writes_is_the_owners_of_the_folder(tmp_path: Path) -> None:
+def test_what_root_writes_for_the_owner_of_the_folder_is_the_owners(tmp_path: Path) -> None:
     os.chown(tmp_path, 12345, 12345)
-    replace(tmp_path / "a", b"", 0o600)
-    assert (tmp_path / "a").stat().st_uid == 12345
+    replace(tmp_path / "a", b"", 0o600, for_owner=True)
+    replace(tmp_path / "b", b"", 0o600)
+    assert ((tmp_path / "a").stat().st_uid, (tmp_path / "b").stat().st_uid) == (12345, 0)

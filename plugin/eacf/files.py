@@ -13,11 +13,11 @@ from pathlib import Path
 ASK_AGAIN_S = 0.01
 
 
-def replace(path: Path, data: bytes, mode: int = 0o666) -> None:
+def replace(path: Path, data: bytes, mode: int = 0o666, *, for_owner: bool = False) -> None:
     """Write beside `path`, sync, put it there, sync the folder: whoever reads, and whenever power goes, finds the old file
     or the new one, whole.
 
-    `mode` is cut by the umask, as for any new file. Where root does it for the folder's owner, the file is that owner's.
+    `mode` is cut by the umask, as for any new file. `for_owner`: where root does it, the file is the folder's owner's.
     OSError, which names the file (disk full); what was there then stays, and nothing is left beside it.
     """
     beside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
@@ -26,7 +26,8 @@ def replace(path: Path, data: bytes, mode: int = 0o666) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
-            hand_over(descriptor, path.parent)
+            if for_owner:
+                hand_over(descriptor, path.parent)
             os.fsync(descriptor)
         beside.replace(path)
     except OSError as error:

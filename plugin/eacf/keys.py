@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from eacf.errors import SettingError
-from eacf.files import hand_over, locked, replace, sync_folder
+from eacf.files import locked, replace, sync_folder
 
 ID_DIGITS = 16
 MAX_FILE = 1 << 20
@@ -242,5 +242,4 @@ def _create(path: Path, data: bytes, mode: int) -> None:
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
-        hand_over(descriptor, path.parent)
         os.fsync(descriptor)

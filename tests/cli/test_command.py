@@ -57,7 +57,22 @@ def test_version() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [[], ["replay"], ["worker"], ["bundle"], ["bundle", "show"], ["config"], ["record"], ["status"], ["doctor"]],
+    [
+        [],
+        ["replay"],
+        ["worker"],
+        ["bundle"],
+        ["bundle", "show"],
+        ["bundle", "sign"],
+        ["config"],
+        ["record"],
+        ["status"],
+        ["doctor"],
+        ["keys"],
+        ["keys", "new"],
+        ["keys", "show"],
+        ["model"],
+    ],
 )
 def test_help_explains_each_command(command: list[str]) -> None:
     done = run(*command, "--help")
@@ -67,7 +82,7 @@ def test_help_explains_each_command(command: list[str]) -> None:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    heavy = "{'numpy', 'zmq', 'rich', 'dpkt', 'psutil', 'ai_edge_litert', 'tensorflow'}"
+    heavy = "{'numpy', 'zmq', 'rich', 'dpkt', 'psutil', 'cryptography', 'ai_edge_litert', 'tensorflow'}"
     program = (
         f"import sys, eacf.cli\ntry: eacf.cli.main(['--help'])\nexcept SystemExit: print(*({heavy} & set(sys.modules)))"
     )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import random
 import resource
+import shutil
 import subprocess
 import sys
 import threading
@@ -47,6 +48,17 @@ def test_a_new_store_is_its_owners_alone(tmp_path: Path, three: list[bytes]) -> 
     assert {modes.pop("store"), modes.pop("incoming")} == {0o700}
     assert set(modes) == {"state.json", "state.lock", "worker.lock", f"{store.state().kept[0].id}.eacf"}
     assert set(modes.values()) == {0o600}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files for others")
+def test_what_root_changes_stays_the_workers(store: Store, three: list[bytes]) -> None:
+    os.chown(store.folder, 12345, 12345)
+    shutil.rmtree(store.incoming)
+    for each in store.folder.iterdir():
+        each.unlink()
+    Store.open(store.folder).keep(three[0], signature=None, now=0)
+    with store.claim():
+        assert {each.stat().st_uid for each in store.folder.iterdir()} == {12345}
 
 
 def test_kept_served_and_back(store: Store, three: list[bytes], push: Push, key: keys.PrivateKey) -> None:

@@ -23,6 +23,7 @@ examples:
   eacf worker --bundle office.eacf           serve the Zeek on this machine until SIGTERM
   eacf record --bus --out office.jsonl.gz    write what the sensors see to a file, for the trainer
   eacf status                                what the workers and Zeek processes on the bus are doing
+  eacf model rollback --store DIR            the model that served before serves again, at once
   eacf doctor                                what is wrong where no label appears, and the remedy
 
 exit codes: 0 fine, 1 the work failed, 2 a mistake in the command, a setting or a file name"""

@@ -2,7 +2,8 @@
 
 The interpreter checks a flatbuffer's structure, yet a valid one can still crash it (1 of 1,500 mutated models did, in
 `allocate_tensors`), which no Python code outlives. A worker that serves has something to lose, so it lets another
-process go first. Nothing here guards against a model made with malice: who can write a worker's bundle is trusted.
+process go first. Nothing here guards against a model made with malice: who can write a worker's bundle, or holds a key
+that it trusts, is trusted.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ class Store:
                 raise SettingError(
                     f"{self._state_file}: is missing, though there are bundles: what serves is not known; {self._remedy}"
                 )
-            replace(self._state_file, State().document(), 0o600)
+            replace(self._state_file, State().document(), 0o600, for_owner=True)
 
     # What is there
 
@@ -127,12 +127,12 @@ class Store:
             if not same or not self._whole(bundle.id):
                 if signature is not None and not same:
                     state.check_serial((signature.key, signature.serial))
-                replace(self.path(bundle.id), data, 0o600)
+                replace(self.path(bundle.id), data, 0o600, for_owner=True)
                 after = state.add(entry, self._keep_models)
             if setting:
                 after = after.with_setting(bundle.id)
             if after != state:
-                replace(self._state_file, after.document(), 0o600)
+                replace(self._state_file, after.document(), 0o600, for_owner=True)
             self._sweep(after)
         return bundle.id
 
@@ -153,7 +153,7 @@ class Store:
             before = self.state()
             after = change(before)
             if after != before:
-                replace(self._state_file, after.document(), 0o600)
+                replace(self._state_file, after.document(), 0o600, for_owner=True)
             return after
 
     def _whole(self, model_id: str) -> bool:
