@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import eacf
 from eacf.console import guarded, tolerant_output
-from eacf_trainer.cli import bundles, dataset, evaluate, experiments, export, fit, labels, push, recipes, report
+from eacf_trainer.cli import bundles, dataset, evaluate, experiments, export, fit, labels, push, recipes, report, watch
 
 DESCRIPTION = """\
 Train the models that eacf serves.
@@ -41,6 +41,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"eacf {eacf.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (dataset, labels, fit, evaluate, report, export, push, recipes, experiments, bundles):
+    for module in (dataset, labels, fit, evaluate, report, export, push, recipes, experiments, bundles, watch):
         module.add(commands)
     return parser

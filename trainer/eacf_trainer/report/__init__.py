@@ -44,7 +44,7 @@ def render(run: Run) -> str:
     environment = Environment(
         loader=PackageLoader(__name__),
         autoescape=True,
-        finalize=_final,
+        finalize=final,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -52,7 +52,7 @@ def render(run: Run) -> str:
     return environment.get_template("report.html.j2").render(page=page(run))
 
 
-def _final(value: object) -> object:
+def final(value: object) -> object:
     """Whatever a template prints; texts of the network with nothing hidden in them."""
     if value is None:
         return ""

@@ -18,8 +18,7 @@ from eacf.features import Features
 from eacf_trainer import recipe, runs
 from eacf_trainer.calibrate import Calibration
 from eacf_trainer.recipe import Recipe
-
-SHIPPED = Path(__file__).parents[1] / "shipped"
+from eacf_trainer.watch.home import SHIPPED
 
 
 @dataclass(frozen=True)

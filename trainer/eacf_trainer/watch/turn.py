@@ -27,12 +27,11 @@ from eacf_trainer import learning, quantise, runs
 from eacf_trainer.calibrate import Calibration
 from eacf_trainer.export import TIMED_ROWS, TIMES, archive
 from eacf_trainer.watch import data, gate, parent, settings, update
+from eacf_trainer.watch.home import ORDER, RESULT, RUN
 from eacf_trainer.watch.parent import Parent
 from eacf_trainer.watch.parts import Parts, parts
 from eacf_trainer.watch.settings import Settings
 from eacf_trainer.watch.update import Candidate
-
-ORDER, RESULT, RUN = "order.json", "result.json", "run"
 
 
 @dataclass(frozen=True)
@@ -40,11 +39,13 @@ class Order:
     """What the watcher wants."""
 
     turn: int
+    reason: str
+    alarms: Mapping[str, int]
     parent: str
     """Its run folder."""
     database: str
     released_before_ns: int
-    up_to: int
+    last: int
     """The last id that counts."""
     accepted: int
     learnt: int
@@ -72,7 +73,7 @@ def work(order: Order, folder: Path, clock: Clock) -> dict[str, Any]:
     asked = settings.parse(order.settings, "order")
     before = parent.read(Path(order.parent))
     table = data.stored(
-        Path(order.database), before.features, released_before_ns=order.released_before_ns, up_to=order.up_to
+        Path(order.database), before.features, released_before_ns=order.released_before_ns, up_to=order.last
     )
     clock.done("read")
     chosen = _parts(table, asked, order)
@@ -83,7 +84,6 @@ def work(order: Order, folder: Path, clock: Clock) -> dict[str, Any]:
         "new": int(chosen.new.sum()),
         "calibrating": len(chosen.calibrating),
         "judged": len(chosen.judged),
-        "learnt_up_to": int(table.ids[chosen.learnt].max(initial=0)),
     }
     made = update.train(
         before,
@@ -114,6 +114,8 @@ def work(order: Order, folder: Path, clock: Clock) -> dict[str, Any]:
         "name": before.recipe.name,
         "parent": before.id,
         "lineage": lineage,
+        "up_to": int(table.ids.max(initial=0)),
+        "learnt_up_to": int(table.ids[chosen.learnt].max(initial=0)),
         "samples": told,
         "learnt_ids": [int(number) for number in table.ids[chosen.learnt]] if asked.paper else None,
         "candidate": {
@@ -170,8 +172,11 @@ def scores(model: Parent | Candidate, table: learning.Table) -> gate.Scores:
 
 def costs(before: Parent, after: Candidate) -> tuple[gate.Cost, gate.Cost]:
     """Microseconds a flow at a batch of 32 on one thread, the least of several, in turn; size."""
-    both = (before, after)
-    runners = [quantise.runner(each.model, np.resize(each.ranges, (TIMED_ROWS, each.ranges.shape[1]))) for each in both]
+    models, rows = (before.model, after.model), (before.ranges, after.ranges)
+    runners = [
+        quantise.runner(model, np.resize(own, (TIMED_ROWS, own.shape[1])))
+        for model, own in zip(models, rows, strict=True)
+    ]
     best = [float("inf"), float("inf")]
     for _ in range(TIMES):
         for number, run in enumerate(runners):
@@ -179,7 +184,7 @@ def costs(before: Parent, after: Candidate) -> tuple[gate.Cost, gate.Cost]:
             run()
             best[number] = min(best[number], time.perf_counter() - begun)
     first, second = (
-        gate.Cost(least / TIMED_ROWS * 1e6, len(each.model) / 1000) for least, each in zip(best, both, strict=True)
+        gate.Cost(least / TIMED_ROWS * 1e6, len(model) / 1000) for least, model in zip(best, models, strict=True)
     )
     return first, second
 
