@@ -71,7 +71,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.dictionaries(st.sampled_from(list(WHOLE)), ANYTHING))
 def test_anything_is_a_state_or_a_value_error(change: dict[str, Any]) -> None:
     try:

@@ -262,6 +262,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_killed_at_any_instant_exactly_one_model_serves(tmp_path: Path, three: list[bytes]) -> None:
     files = []
     for number, data in enumerate(three):
