@@ -12,39 +12,30 @@ asked for, or is not the next one, is counted and dropped.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eacf.delivery.incoming import Incoming, Partial
+from eacf.delivery.answers import Answers
+from eacf.delivery.incoming import Incoming
 from eacf.delivery.offers import Known, Offered, check, name_of, replayed
-from eacf.delivery.outcome import Letter, Outcome, said
+from eacf.delivery.outcome import Letter, Outcome
+from eacf.delivery.transfer import IDLE_S, STALL_S, Transfer
 from eacf.errors import BundleError, SettingError, WireError
 from eacf.keys import Trusted
 from eacf.models import orders
 from eacf.wire import (
     FORMAT,
     MAX_MANIFEST,
-    MAX_PART,
     ModelChunk,
-    ModelDone,
     ModelOffer,
     ModelOrder,
-    ModelOrdered,
-    ModelWant,
     decode_message,
-    encode_model,
     is_control_reply_topic,
 )
 
-WINDOW = 8 * MAX_PART
-"""Bytes that may be on their way to us."""
-STALL_S = 1.0
-"""Nothing came for so long: what is missing is asked for again, of the next one that has it."""
-IDLE_S = 30.0
-"""Nothing came for so long: the transfer is given up. Its file stays; the next push of the same bundle goes on there."""
 OFFER_PAUSE_S = 0.05
 """One offer in this time is looked at, since its manifest takes a few milliseconds."""
 MAX_OFFERS = 4
@@ -53,8 +44,6 @@ MAX_ASKERS = 16
 """Pushers that wait for one transfer."""
 MAX_ORDERS = 8
 """Orders that wait to be carried out."""
-MAX_TOLD = 64
-"""Answers kept, for askers who missed them."""
 MAX_BODY = MAX_MANIFEST + 4096
 """Bytes of a body that is looked at."""
 CHUNK_EVENT = b"EACF::model_chunk"
@@ -76,50 +65,37 @@ class Ordered:
 
     order: orders.Order
     reply_to: str
+    errand: str
+    """Hash of the order's bytes."""
 
 
 Task = Arrived | Ordered
-
-
-@dataclass(slots=True)
-class _Transfer:
-    """The bundle that is coming in, or being tried."""
-
-    offered: Offered
-    partial: Partial
-    heard: float
-    """When the last part came that was of use, or the transfer began."""
-    askers: dict[str, str] = field(default_factory=dict)
-    """By reply_to the SHA-256 of the offer; the first one is asked for parts."""
-    granted: int = 0
-    """Bytes asked for, from the file's begin."""
-    asked: float = 0.0
-    trying: bool = False
 
 
 class Intake:
     """See the module."""
 
     def __init__(self, worker: str, trusted: Trusted, incoming: Incoming, known: Callable[[], Known]) -> None:
-        """`worker`: our id. `trusted` may be replaced at any time. `known` reads the store's state; called once an offer
-        or order that was signed by somebody trusted."""
-        self.worker = worker
+        """`worker`: our id. `trusted` may be replaced at any time. `known` reads the store's state; it is asked for each
+        offer and order that a trusted key signed."""
         self.trusted = trusted
         self.counts: Counter[str] = Counter()
-        """Since the start: offers, taken, refused, orders, bytes; and what was dropped, by reason."""
+        """Since the start: offers, orders, taken, refused, bytes; and what was dropped, by reason."""
         self._incoming = incoming
         self._known = known
+        self._answers = Answers(worker)
         self._offers: dict[str, ModelOffer] = {}
         self._offers_free_at = float("-inf")
-        self._transfer: _Transfer | None = None
-        self._orders: deque[tuple[str, Ordered]] = deque()
-        self._ordered: tuple[str, Ordered] | None = None
+        self._transfer: Transfer | None = None
         self._arrived: Arrived | None = None
-        self._told: OrderedDict[tuple[str, str], Letter] = OrderedDict()
-        self._letters: list[Letter] = []
+        self._orders: deque[Ordered] = deque()
+        self._obeying: Ordered | None = None
+        self._closed = False
 
     def receive(self, frames: Sequence[bytes], now: float) -> None:
         """Take one message of the model topic."""
+        if self._closed:
+            return
         body = frames[3] if len(frames) == 4 and frames[2] == FORMAT else b""
         if not body or len(body) > MAX_BODY:
             self.counts["malformed"] += 1
@@ -148,25 +124,22 @@ class Intake:
             self._look(self._offers.pop(next(iter(self._offers))), now)
         transfer = self._transfer
         if transfer is not None and not transfer.trying:
-            if now >= transfer.heard + IDLE_S:
+            if transfer.idle(now):
                 self.counts["idle"] += 1
                 self._end(Outcome("refused", f"nothing came for {IDLE_S:g} s; push again, it goes on where it was cut"))
-            elif now >= max(transfer.heard, transfer.asked) + STALL_S:
+            elif transfer.stalled(now):
                 self.counts["stalls"] += 1
-                first = next(iter(transfer.askers))
-                transfer.askers[first] = transfer.askers.pop(first)  # to the end of the line
-                self._ask(transfer, now)
-        letters, self._letters = self._letters, []
-        return letters
+                transfer.rotate()
+                self._want(transfer, *transfer.again(now))
+        return self._answers.leave()
 
     def next_deadline(self) -> float | None:
-        """When :meth:`due` has something to do unless a message comes; None: never."""
-        times = [float("-inf")] if self._letters else []
+        """When :meth:`due` has something to say unless a message comes; None: never."""
+        times = [float("-inf")] if self._answers.waiting else []
         if self._offers:
             times.append(self._offers_free_at)
         if self._transfer is not None and not self._transfer.trying:
-            transfer = self._transfer
-            times.append(min(max(transfer.heard, transfer.asked) + STALL_S, transfer.heard + IDLE_S))
+            times.append(self._transfer.deadline())
         return min(times, default=None)
 
     def take(self) -> Task | None:
@@ -175,17 +148,15 @@ class Intake:
             arrived, self._arrived = self._arrived, None
             return arrived
         if self._orders:
-            self._ordered = self._orders.popleft()
-            return self._ordered[1]
-        return None
+            self._obeying = self._orders.popleft()
+        return self._obeying
 
     def finished(self, task: Task, outcome: Outcome, now: float, *, sha256: str = "", damaged: bool = False) -> None:
         """Tell all who asked. `sha256`: what the file turned out to have; `damaged`: its bytes are not those that were
         signed, so that one which was gone on with is worth another try from its begin."""
         if isinstance(task, Ordered):
-            if self._ordered is not None:
-                self._tell_order(self._ordered[0], task.reply_to, outcome)
-            self._ordered = None
+            self._obeying = None
+            self._tell_order(task.reply_to, task.errand, outcome)
             return
         transfer = self._transfer
         if transfer is None:
@@ -195,13 +166,7 @@ class Intake:
             self.counts["started_over"] += 1
             self._begin(transfer.offered, transfer.askers, now)
             return
-        if outcome.taken:
-            for reply_to, promised in list(transfer.askers.items()):
-                if promised != sha256:
-                    del transfer.askers[reply_to]
-                    other = Outcome("refused", f"the file that was taken has SHA-256 {sha256}, this offer said another")
-                    self._tell(reply_to, transfer.offered, other)
-        self._end(outcome)
+        self._end(outcome, sha256)
 
     def status(self) -> dict[str, Any]:
         """For status reports. Changes nothing, so that another thread may ask."""
@@ -217,9 +182,12 @@ class Intake:
         self.counts["unsent"] += 1
 
     def close(self) -> None:
-        """Leave what has come in part for another time."""
-        if self._transfer is not None:
+        """Leave what has come in part for another time, and take no more. What is being tried may still be finished."""
+        self._closed = True
+        self._offers.clear()
+        if self._transfer is not None and not self._transfer.trying:
             self._transfer.partial.close()
+            self._transfer = None
 
     # Offers
 
@@ -234,176 +202,150 @@ class Intake:
         self.counts["offers"] += 1
         name = name_of(offer.manifest)
         transfer = self._transfer
-        if (letter := self._told.get((offer.reply_to, name))) is not None:
-            self._letters.append(letter)
-        elif transfer is not None and transfer.offered.name == name and transfer.offered.size == offer.size:
+        if self._answers.again(offer.reply_to, name):
+            return
+        if transfer is not None and (transfer.offered.name, transfer.offered.size) == (name, offer.size):
             self._join(transfer, offer, now)
         else:
-            self._consider(offer, now)
+            self._consider(offer, name, now)
 
-    def _join(self, transfer: _Transfer, offer: ModelOffer, now: float) -> None:
+    def _join(self, transfer: Transfer, offer: ModelOffer, now: float) -> None:
         """One more who has the bundle that is coming in, or the same one again: it heard nothing for a while."""
-        if offer.reply_to not in transfer.askers:
-            if len(transfer.askers) >= MAX_ASKERS:
-                self.counts["offers_dropped"] += 1
-                return
-            transfer.askers[offer.reply_to] = offer.sha256
+        if offer.reply_to not in transfer.askers and len(transfer.askers) >= MAX_ASKERS:
+            self.counts["offers_dropped"] += 1
+            return
+        transfer.askers.setdefault(offer.reply_to, offer.sha256)
         if not transfer.trying and now >= transfer.heard + STALL_S:
-            transfer.askers = {offer.reply_to: transfer.askers.pop(offer.reply_to), **transfer.askers}
-            self._ask(transfer, now)
+            transfer.prefer(offer.reply_to)
+            self._want(transfer, *transfer.again(now))
         else:
-            self._want(offer.reply_to, transfer.offered.model, transfer.partial.have, 0)
+            self._answers.want(offer.reply_to, transfer.offered.model, transfer.partial.have, 0)
 
-    def _consider(self, offer: ModelOffer, now: float) -> None:
+    def _consider(self, offer: ModelOffer, name: str, now: float) -> None:
+        """An offer of another bundle than what is coming in."""
         try:
             offered = check(offer, self.trusted)
             known = self._known()
         except (BundleError, SettingError) as error:
-            self._refuse(offer, str(error))
+            self._tell(offer.reply_to, name, "unknown", Outcome("refused", str(error)))
             return
         signature = offered.signature
-        place = known.shadow if signature.purpose == "shadow" else known.serving
-        old = replayed(signature.key, signature.serial, known)
-        transfer = self._transfer
+        what, place = ("shadow", known.shadow) if signature.purpose == "shadow" else ("serving", known.serving)
         if place == offered.model:
-            what = "shadow" if signature.purpose == "shadow" else "serving"
-            self._tell(offer.reply_to, offered, Outcome(what, "it had it already"))
-        elif old is not None:
-            self._refuse(offer, f"bundle {offered.model} ({offered.title}): {old}", offered)
-        elif transfer is not None and signature.serial <= transfer.offered.signature.serial:
-            other = f"bundle {transfer.offered.model} with serial {transfer.offered.signature.serial}"
-            self._refuse(offer, f"{other}, which is not below {signature.serial}, is coming in; push again", offered)
-        elif transfer is not None and transfer.trying:
-            self._want(offer.reply_to, offered.model, 0, 0)  # it offers again by itself
+            self._tell(offer.reply_to, name, offered.model, Outcome(what, "it had it already"))
+        elif (why := self._refusal(offered, known)) is not None:
+            why = f"bundle {offered.model} ({offered.title}): {why}"
+            self._tell(offer.reply_to, name, offered.model, Outcome("refused", why))
+        elif self._transfer is not None and self._transfer.trying:
+            self._answers.want(offer.reply_to, offered.model, 0, 0)  # it offers again by itself
         else:
-            if transfer is not None:
-                transfer.partial.discard()
+            if self._transfer is not None:
+                self._transfer.partial.discard()
                 later = f"bundle {offered.model} with the higher serial {signature.serial} took its place"
                 self._end(Outcome("refused", later))
             self._begin(offered, {offer.reply_to: offer.sha256}, now)
 
-    def _begin(self, offered: Offered, askers: dict[str, str], now: float) -> None:
-        partial = self._open(offered)
-        if isinstance(partial, Partial):
-            self._transfer = _Transfer(offered, partial, now, askers)
-            self._go_on(self._transfer, now)
-            return
-        self._transfer = None
-        for reply_to in askers:
-            self._tell(reply_to, offered, partial)
+    def _refusal(self, offered: Offered, known: Known) -> str | None:
+        """Why a rightly signed offer is not taken: it is old, or a later one is coming in."""
+        signature = offered.signature
+        if (old := replayed(signature.key, signature.serial, known)) is not None:
+            return old
+        if self._transfer is None or signature.serial > self._transfer.offered.signature.serial:
+            return None
+        other = self._transfer.offered
+        return (
+            f"bundle {other.model} is coming in, with serial {other.signature.serial}, which is not below "
+            f"{signature.serial}; sign it again, or leave it"
+        )
 
-    def _open(self, offered: Offered) -> Partial | Outcome:
+    def _begin(self, offered: Offered, askers: dict[str, str], now: float) -> None:
         try:
-            return self._incoming.open(offered.name, offered.size)
+            partial = self._incoming.open(offered.name, offered.size)
         except OSError as error:
-            return _disk(error, self._incoming.folder)
+            self._transfer = None
+            for reply_to in askers:
+                self._tell(reply_to, offered.name, offered.model, _disk(error, self._incoming.folder))
+            return
+        self._transfer = Transfer(offered, partial, now, askers)
+        self._go_on(self._transfer, now)
 
     # Parts
 
     def _chunk(self, chunk: ModelChunk, now: float) -> None:
         transfer = self._transfer
-        if transfer is None or transfer.trying or chunk.model != transfer.offered.model or not chunk.data:
-            self.counts["chunks_unasked"] += 1
-            return
-        partial = transfer.partial
-        if chunk.offset != partial.have:
-            self.counts["chunks_out_of_order"] += 1
-            return
-        if chunk.offset + len(chunk.data) > transfer.granted:
-            self.counts["chunks_unasked"] += 1
+        if transfer is None:
             return
         try:
-            partial.add(chunk.data)
+            stray = transfer.take(chunk, now)
         except OSError as error:
-            partial.discard()
-            self._end(_disk(error, partial.path))
+            transfer.partial.discard()
+            self._end(_disk(error, transfer.partial.path))
+            return
+        if stray is not None:
+            self.counts[stray] += 1
             return
         self.counts["bytes"] += len(chunk.data)
-        transfer.heard = now
         self._go_on(transfer, now)
 
-    def _go_on(self, transfer: _Transfer, now: float) -> None:
+    def _go_on(self, transfer: Transfer, now: float) -> None:
         """Ask for more, or hand it on where it is whole."""
-        partial = transfer.partial
-        if partial.have >= transfer.offered.size:
-            partial.close()
+        if transfer.whole:
+            transfer.partial.close()
             transfer.trying = True
-            self._arrived = Arrived(partial.path, transfer.offered, frozenset(transfer.askers.values()))
+            self._arrived = Arrived(transfer.partial.path, transfer.offered, frozenset(transfer.askers.values()))
             for reply_to in transfer.askers:
-                self._want(reply_to, transfer.offered.model, partial.have, 0)
+                self._answers.want(reply_to, transfer.offered.model, transfer.partial.have, 0)
         elif not transfer.granted:
-            self._ask(transfer, now)
-        elif transfer.granted - partial.have <= WINDOW // 2 and transfer.granted < transfer.offered.size:
-            begin, transfer.granted = transfer.granted, min(transfer.offered.size, partial.have + WINDOW)
-            transfer.asked = now
-            self._want(next(iter(transfer.askers)), transfer.offered.model, begin, transfer.granted - begin)
+            self._want(transfer, *transfer.again(now))
+        elif (more := transfer.more(now)) is not None:
+            self._want(transfer, *more)
 
-    def _ask(self, transfer: _Transfer, now: float) -> None:
-        """For all that may be on its way, from the first byte that is missing on."""
-        have = transfer.partial.have
-        transfer.granted = min(transfer.offered.size, have + WINDOW)
-        transfer.asked = now
-        self._want(next(iter(transfer.askers)), transfer.offered.model, have, transfer.granted - have)
-
-    def _want(self, reply_to: str, model: str, offset: int, room: int) -> None:
-        self._letters.append(Letter(reply_to.encode(), encode_model(ModelWant(self.worker, model, offset, room))))
+    def _want(self, transfer: Transfer, offset: int, room: int) -> None:
+        self._answers.want(transfer.source, transfer.offered.model, offset, room)
 
     # Answers
 
-    def _end(self, outcome: Outcome) -> None:
-        """The transfer is over, whatever came of it."""
+    def _end(self, outcome: Outcome, sha256: str | None = None) -> None:
+        """The transfer is over, whatever came of it. `sha256`: of the file that was taken."""
         transfer, self._transfer = self._transfer, None
-        if transfer is not None:
-            transfer.partial.close()
-            for reply_to in transfer.askers:
-                self._tell(reply_to, transfer.offered, outcome)
+        if transfer is None:
+            return
+        transfer.partial.close()
+        other = Outcome("refused", f"the file that was taken has SHA-256 {sha256}, this offer said another")
+        for reply_to, promised in transfer.askers.items():
+            fits = not outcome.taken or sha256 is None or promised == sha256
+            self._tell(reply_to, transfer.offered.name, transfer.offered.model, outcome if fits else other)
 
-    def _refuse(self, offer: ModelOffer, reason: str, offered: Offered | None = None) -> None:
-        model = "unknown" if offered is None else offered.model
-        self._answer(offer.reply_to, name_of(offer.manifest), model, Outcome("refused", reason))
-
-    def _tell(self, reply_to: str, offered: Offered, outcome: Outcome) -> None:
-        self._answer(reply_to, offered.name, offered.model, outcome)
-
-    def _answer(self, reply_to: str, name: str, model: str, outcome: Outcome) -> None:
+    def _tell(self, reply_to: str, errand: str, model: str, outcome: Outcome) -> None:
         self.counts["taken" if outcome.taken else "refused"] += 1
-        body = encode_model(ModelDone(self.worker, model, outcome.what, said(outcome.reason)))
-        self._remember((reply_to, name), Letter(reply_to.encode(), body))
-
-    def _remember(self, what: tuple[str, str], letter: Letter) -> None:
-        self._letters.append(letter)
-        self._told[what] = letter
-        if len(self._told) > MAX_TOLD:
-            self._told.popitem(last=False)
+        self._answers.done(reply_to, errand, model, outcome)
 
     # Orders
 
     def _order(self, message: ModelOrder) -> None:
-        digest = hashlib.sha256(message.order).hexdigest()
-        if (letter := self._told.get((message.reply_to, digest))) is not None:
-            self._letters.append(letter)
+        errand = hashlib.sha256(message.order).hexdigest()
+        waiting = [*self._orders, *([self._obeying] if self._obeying else [])]
+        if self._answers.again(message.reply_to, errand):
             return
-        waiting = [*self._orders, *([self._ordered] if self._ordered else [])]
-        if any(each[0] == digest and each[1].reply_to == message.reply_to for each in waiting):
+        if any((each.reply_to, each.errand) == (message.reply_to, errand) for each in waiting):
             return
         self.counts["orders"] += 1
         try:
             order = orders.verify(message.order, self.trusted)
             old = replayed(order.key, order.serial, self._known())
         except (BundleError, SettingError) as error:
-            self._tell_order(digest, message.reply_to, Outcome("refused", str(error)))
+            self._tell_order(message.reply_to, errand, Outcome("refused", str(error)))
             return
-        if old is not None or any(each[0] == digest for each in waiting):
-            self._tell_order(digest, message.reply_to, Outcome("refused", f"order: {old or 'it was sent again'}"))
+        if old is not None or any(each.errand == errand for each in waiting):
+            self._tell_order(message.reply_to, errand, Outcome("refused", f"order: {old or 'it was sent again'}"))
         elif len(waiting) >= MAX_ORDERS:
-            self._tell_order(digest, message.reply_to, Outcome("refused", f"{MAX_ORDERS} orders wait; give it again"))
+            self._tell_order(message.reply_to, errand, Outcome("refused", f"{MAX_ORDERS} orders wait; give it again"))
         else:
-            self._orders.append((digest, Ordered(order, message.reply_to)))
+            self._orders.append(Ordered(order, message.reply_to, errand))
 
-    def _tell_order(self, digest: str, reply_to: str, outcome: Outcome) -> None:
-        self.counts["taken" if outcome.taken else "refused"] += 1
-        body = encode_model(ModelOrdered(self.worker, outcome.what, said(outcome.reason)))
-        self._remember((reply_to, digest), Letter(reply_to.encode(), body))
+    def _tell_order(self, reply_to: str, errand: str, outcome: Outcome) -> None:
+        self.counts["orders_done" if outcome.taken else "orders_refused"] += 1
+        self._answers.ordered(reply_to, errand, outcome)
 
 
 def _disk(error: OSError, path: Path) -> Outcome:

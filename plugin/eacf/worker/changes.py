@@ -119,8 +119,8 @@ class Changes:
 
 def _name(task: Task | None) -> str:
     match task:
-        case Arrived(_, offered, _):
+        case Arrived(offered=offered):
             return f"bundle {offered.model} ({offered.title}) of key {offered.signature.key}"
-        case Ordered(order, _):
+        case Ordered(order=order):
             return f"{order.why} of key {order.key}"
     return "read again"
