@@ -21,7 +21,7 @@ from eacf.errors import EacfError
 from eacf.flow import Needs
 from eacf.labels import LabelRules
 from eacf.record.tap import Tap
-from eacf.samples import Keeper, Limits
+from eacf.samples import Busy, Keeper, Limits
 from eacf.service import Signals, join
 
 TURN_MESSAGES: Final = 64
@@ -33,6 +33,8 @@ QUIET_S: Final = 0.1
 """At the end: nothing has come for so long, so nothing is on its way."""
 DRAIN_S: Final = 2.0
 """At the end: time for what is on its way; the rest is dropped."""
+BEGIN_S: Final = 30.0
+"""At the start: time in which another process must let go of the database."""
 CLOSE_S: Final = 10.0
 """At the end: time for the disk."""
 
@@ -75,7 +77,7 @@ def collect(
     the database cannot be opened (nothing is changed then), StoreError where it turns out to be damaged later.
     """
     started = _clock()
-    keeper = Keeper.begin(database, limits)
+    keeper = _begin(database, limits)
     tap = Tap(secrets.token_hex(6), started=started, needs=needs, share=share, limit=None)
     try:
         peer = Peer(endpoints, f"eacf-{tap.topic.decode().replace('.', '-')}", [tap.topic], watch=True)
@@ -95,6 +97,18 @@ def collect(
         if writer.failure is not None:
             raise writer.failure
         return loop.summary()
+
+
+def _begin(database: Path, limits: Limits) -> Keeper:
+    """Open it; one that another process holds is waited for a while."""
+    until = _clock() + BEGIN_S
+    while True:
+        try:
+            return Keeper.begin(database, limits)
+        except Busy as error:
+            if _clock() >= until:
+                raise
+            _log.warning("%s; waiting for it", error)
 
 
 class Loop:

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import json
+import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +17,9 @@ from eacf.collector import Collected
 from eacf.errors import CaptureError
 from eacf.flow import Chunk, Sample
 from eacf.recording import line
+from eacf.samples import Keeper, Limits
 from eacf.wire import encode_who
-from eacf_trainer.dataset import Options
+from eacf_trainer.dataset import Options, build, serial
 from eacf_trainer.dataset.reading import LONGEST_GAP_NS, Damage, Hashed, Row, rows
 
 Recorded = Callable[[Iterable[Sample]], bytes]
@@ -170,3 +172,60 @@ def test_whatever_follows_a_brace_raises_nothing_else(data: bytes) -> None:
     except CaptureError:
         return
     assert found == []
+
+
+# Databases of samples
+
+
+@pytest.fixture
+def kept(taken: list[Sample], tmp_path: Path) -> Path:
+    """These samples in a database, half of them a day later."""
+    day = 86_400 * 10**9
+    keeper = Keeper.begin(tmp_path / "samples.db", Limits(client_share=1))
+    for number, sample in enumerate(taken):
+        keeper.add(sample, label="a", sensor="zeek-1", mono_ns=20_000 * day + number // 10 * day)
+    keeper.commit(20_001 * day, 20_001 * day)
+    keeper.close()
+    return keeper.path
+
+
+def stored(path: Path, options: Options = Options()) -> list[Row]:  # noqa: B008
+    with path.open("rb", buffering=0) as file:
+        return list(rows(Hashed(file, f"w/{path.name}", lambda count: None, path), options, Damage()))
+
+
+def test_a_database_gives_its_samples_each_day_a_capture(taken: list[Sample], kept: Path) -> None:
+    found = stored(kept)
+    assert [row.sample for row in found] == taken
+    assert [row.capture for row in found] == ["w/samples.db/2024-10-04"] * 10 + ["w/samples.db/2024-10-05"] * 10
+    assert [row.cut for row in found] == ["stream" if each.chunks else "records" for each in taken]
+    assert {row[3:] for row in found} == {("zeek-1", None, None)}
+    assert [row.sample for row in stored(kept, Options(("records",)))] == [each for each in taken if not each.chunks]
+
+
+def test_what_is_only_in_its_log_yet_is_read_and_a_change_there_is_seen(
+    taken: list[Sample], kept: Path, tmp_path: Path
+) -> None:
+    options = Options(("stream", "records"))
+    first = build([kept], tmp_path / "dataset", options, runner=serial)
+    assert build([kept], tmp_path / "dataset", options, runner=serial).id == first.id
+    keeper = Keeper.begin(kept, Limits(client_share=1))
+    keeper.add(replace(taken[0], uid="Cnew", start_ns=1), label="a", sensor="zeek-1", mono_ns=1)
+    keeper.commit(20_002 * 86_400 * 10**9, 1)
+    second = build([kept], tmp_path / "dataset", options, runner=serial)
+    assert second.rows == first.rows + 1
+    assert second.id != first.id
+    keeper.close()
+    assert build([kept], tmp_path / "dataset", options, runner=serial).id == second.id
+
+
+def test_a_database_that_is_none_of_ours_or_damaged_is_no_source(kept: Path, tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "other.db")
+    other.execute("CREATE TABLE bookmarks (url)")
+    other.close()
+    with pytest.raises(CaptureError, match="none of samples"):
+        stored(tmp_path / "other.db")
+    data = kept.read_bytes()
+    kept.write_bytes(data[: len(data) // 2])
+    with pytest.raises(CaptureError, match="is damaged"):
+        stored(kept)
