@@ -142,9 +142,7 @@ def judge(
         _enough(len(truth), settings),
         _better(figures, p, settings),
         _no_label_lost(labels, settings),
-        _bounded(
-            "abstention", "known flows unanswered", figures, "abstained", settings.abstained, settings.abstained_more
-        ),
+        _speaks(figures, settings),
         _bounded(
             "calibration",
             "calibration error",
@@ -256,6 +254,7 @@ def _figures(scores: Scores, known: NDArray[np.bool_], truth: Names, best: Names
         "accuracy": _mean(right),
         "abstained": _mean(~told),
         "accuracy_said": _mean(right[told]),
+        "said_right": _mean(right & told),
         "calibration_error": _rounded(calibration_error(scores.confidence[known], right)),
         "unknown_said": _mean(unknown),
     }
@@ -321,6 +320,21 @@ def _bounded(
     bound = max(most, before + more)
     return Check(
         name, after <= bound, f"{what}: {100 * before:.1f} % -> {100 * after:.1f} %, {100 * bound:.1f} % allowed"
+    )
+
+
+def _speaks(figures: Mapping[str, Mapping[str, float | None]], settings: Settings) -> Check:
+    """A serving model that talks nonsense is no measure of how much should be said: what counts is what is said and right."""
+    check = _bounded(
+        "abstention", "known flows unanswered", figures, "abstained", settings.abstained, settings.abstained_more
+    )
+    before, after = figures["serving"]["said_right"], figures["candidate"]["said_right"]
+    if before is None or after is None:
+        return check
+    return Check(
+        check.name,
+        check.passed or after > before,
+        f"{check.text}; answered rightly: {100 * before:.1f} % -> {100 * after:.1f} %",
     )
 
 

@@ -47,6 +47,8 @@ def parts(
     rest = np.ones(len(ids), bool)
     rest[judged] = False
     held = (hashed(ids) < settings.calibrating) & rest
+    recent = round(2 * settings.calibrating * len(window))
+    recent = min(max(recent, settings.calibrating_least), settings.calibrating_most)
     free = np.flatnonzero(rest & ~held)
     new = ids[free] > learnt
     fresh = free[new][-settings.learnt_most :]
@@ -55,7 +57,7 @@ def parts(
     return Parts(
         learnt=learning,
         new=np.isin(learning, fresh),
-        calibrating=np.flatnonzero(held)[-settings.calibrating_most :],
+        calibrating=np.flatnonzero(held)[-recent:],
         judged=judged,
     )
 

@@ -31,6 +31,7 @@ FIGURES = {
     "accuracy": "right",
     "abstained": "known flows unanswered",
     "accuracy_said": "right of the answered",
+    "said_right": "answered rightly",
     "calibration_error": "calibration error",
     "unknown_said": "flows of no label answered",
     "golden": "golden samples right",

@@ -27,7 +27,9 @@ class Samples:
     judged_most: Annotated[int, Field(ge=10)] = 2000
     calibrating: Annotated[float, Field(gt=0, lt=0.9)] = 0.1
     """Share of all samples, chosen by their ids once and for ever, that calibrates and never trains."""
+    calibrating_least: Annotated[int, Field(ge=10)] = 150
     calibrating_most: Annotated[int, Field(ge=10)] = 1000
+    """Of these the newest: twice as many as came since the last accepted update, within these bounds. Older ones say what traffic was."""
     learnt_most: Annotated[int, Field(ge=50)] = 6000
     """Samples that learn at most; new ones go before older ones."""
     replay: Annotated[float, Field(ge=0, le=100)] = 1.0
@@ -84,9 +86,10 @@ class Gate:
     """Judged samples of a label from which on its loss counts."""
     label_loss: Share = 0.1
     """F1 that such a label may lose."""
-    abstained: Share = 0.4
-    """Share of known flows that it may leave unanswered, if that is also more than the serving model does, and `abstained_more`."""
+    abstained: Share = 0.5
+    """Share of known flows that it may leave unanswered..."""
     abstained_more: Share = 0.05
+    """...or so much more than the serving model does, whichever is greater; in any case if it answers more flows rightly."""
     calibration_error: Share = 0.1
     """Expected calibration error likewise: this, or the serving model's and `calibration_more`."""
     calibration_more: Share = 0.03
