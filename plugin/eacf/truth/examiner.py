@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from eacf.flow import Sample
 from eacf.truth.alarms import Alarm, Alarms
 from eacf.truth.fair import client_of
-from eacf.truth.window import OUTCOMES, RIGHT, Window, outcome_of
+from eacf.truth.window import ABSTAINED, OUTCOMES, RIGHT, WRONG, Window, outcome_of
 from eacf.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Examiner:
 
     def _begin(self, labels: Collection[str], model: str) -> None:
         self._model = model
-        self._known = frozenset(labels)
+        self._known: frozenset[str | None] = frozenset(labels)
         self._window = Window(self._flows)
         self._labels: dict[str, Window] = {}
         self._input_at = float("-inf")
@@ -60,26 +60,34 @@ class Examiner:
 
     def take(self, samples: Sequence[Sample], verdicts: Sequence[Verdict], now: float) -> None:
         """Flows that were answered, and how."""
-        known, totals = self._known, self.totals
+        known = self._known
         self._room = min(float(self._flows), self._room + (now - self._paid) * EXAMS_PER_S)
         self._paid = now
+        right = wrong = abstained = 0
         for sample, verdict in zip(samples, verdicts, strict=True):
             truth = verdict.sni_label
-            if truth is None:
-                if self._drift is not None and now >= self._input_at:
-                    self._input_at = now + INPUT_EVERY_S
-                    self._drift[1].add(client_of(sample.orig_h), sample)
-            elif truth in known:
-                if verdict.reason == "refused":
+            if truth in known:
+                label = verdict.label
+                if label == truth:
+                    right += 1
+                elif label is not None:
+                    wrong += 1
+                elif verdict.reason != "refused":
+                    abstained += 1
+                else:
                     self.refused += 1
                     continue
-                outcome = outcome_of(verdict)
-                totals[outcome] += 1
                 if self._room >= 1:
                     self._room -= 1
-                    self._exam(client_of(sample.orig_h), truth, outcome, verdict.confidence, now)
+                    self._exam(client_of(sample.orig_h), verdict, now)
+            elif truth is None and now >= self._input_at and self._drift is not None:
+                self._input_at = now + INPUT_EVERY_S
+                self._drift[1].add(client_of(sample.orig_h), sample)
+        for outcome, count in ((RIGHT, right), (WRONG, wrong), (ABSTAINED, abstained)):
+            self.totals[outcome] += count
 
-    def _exam(self, client: int, label: str, outcome: int, confidence: float, now: float) -> None:
+    def _exam(self, client: int, verdict: Verdict, now: float) -> None:
+        label, outcome, confidence = str(verdict.sni_label), outcome_of(verdict), verdict.confidence
         self._window.add(client, outcome, confidence, now)
         of_label = self._labels.get(label)
         if of_label is None:
