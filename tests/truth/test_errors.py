@@ -41,6 +41,19 @@ def test_a_rise_is_a_drift_until_it_is_over(before: float, after: float) -> None
         assert not errors.worse
 
 
+def test_answers_that_repeat_are_no_drift() -> None:
+    """A client that asks the same thing again gets the same answer again, half of the time."""
+    for seed in range(3):
+        errors, rng = Errors(), random.Random(seed)
+        last = [rng.random() < 0.1 for _ in range(50)]
+        for at in range(20_000):
+            client = at % 50
+            if rng.random() < 0.5:
+                last[client] = rng.random() < 0.1
+            errors.add(client, last[client], (at // 50) * SLOT_S)
+            assert not errors.worse
+
+
 def test_what_gets_better_or_a_little_worse_is_no_drift() -> None:
     errors, rng = Errors(), random.Random(1)
     assert feed(errors, rng, 0.4, 5_000, 0.0) is None

@@ -93,8 +93,12 @@ def run(examiner: Examiner, answered: Answered, begun: float, seconds: int, **ho
 
 def test_a_model_that_errs_is_told_of_once_an_hour(examiner: Examiner, answered: Answered) -> None:
     assert run(examiner, answered, 0.0, 3600) == []
+    assert examiner.next_look() is None
     first = run(examiner, answered, 3600.0, 3000, label=None)  # unsure of what it was sure of
     assert [alarm.kind for alarm in first] == ["accuracy"]
+    told = examiner.next_look()
+    assert told is not None
+    assert 7200.0 < told < 10_200.0  # an hour after it was told
     assert first[0].text == "wrong or abstained on 100.0% of the flows whose name is known, 0.0% when it was best"
     assert examiner.report(7200.0)["drift"]["now"] == {"accuracy": True, "inputs": False}
     assert len(run(examiner, answered, 6600.0, 3600, label=None)) == 1

@@ -292,7 +292,7 @@ class Engine:
         """When there is something to do unless a message comes; in the past where flows are queued; None: never."""
         if self._queue:
             return float("-inf")
-        times = [self._outbox.next_deadline(), self._notices.next_deadline()]
+        times = [self._outbox.next_deadline(), self._notices.next_deadline(), self._truth.next_look()]
         if self._hello_wanted or self._askers:
             times.append(self._control_free_at)
         return min((time for time in times if time is not None), default=None)

@@ -26,9 +26,13 @@ class Alarms:
         """Since the start."""
         self._quiet_until: dict[str, float] = {}
 
+    def quiet_until(self, kind: str) -> float:
+        """When this kind may be told again; long past where it has not been told."""
+        return self._quiet_until.get(kind, float("-inf"))
+
     def raise_(self, alarm: Alarm, now: float) -> bool:
         """Whether this is to be told now; counts it if so."""
-        if now < self._quiet_until.get(alarm.kind, float("-inf")):
+        if now < self.quiet_until(alarm.kind):
             return False
         self._quiet_until[alarm.kind] = now + AGAIN_S
         self.told[alarm.kind] += 1

@@ -110,6 +110,11 @@ class Examiner:
             if self._alarms.raise_(alarm, now):
                 yield alarm
 
+    def next_look(self) -> float | None:
+        """When :meth:`look` has something to tell; None: nothing, as far as is known."""
+        quiet = [self._alarms.quiet_until(alarm.kind) for alarm in self._drifts()]
+        return max(self._look_at, min(quiet)) if quiet else None
+
     def _drifts(self) -> Iterator[Alarm]:
         if self._drift is None:
             return
