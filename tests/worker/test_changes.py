@@ -256,7 +256,7 @@ def test_a_flood_of_parts_changes_nothing(
 
 
 class Cut(Push):
-    """Sends the first part that it is asked for, and no more."""
+    """Sends the first part that it is asked for, and is gone when it is asked for the next."""
 
     sent = 0
 
@@ -265,7 +265,7 @@ class Cut(Push):
         if heard is None or heard[2] is not None or not heard[1]:
             return heard
         self.sent += 1
-        return heard[0], heard[1][:1] if self.sent == 1 else [], Outcome("refused")  # as if it were killed now
+        return (heard[0], heard[1][:1], None) if self.sent == 1 else (heard[0], [], Outcome("refused"))
 
 
 def test_a_push_that_is_cut_goes_on_after_a_restart_of_the_worker(
@@ -276,10 +276,6 @@ def test_a_push_that_is_cut_goes_on_after_a_restart_of_the_worker(
     data = signed("cut")
     cut = Cut(data, from_id(data), unpack(data)[MANIFEST], lambda _: None)
     run_errand(sensor.bus.endpoints, cut, WAIT_S)
-    (partial,) = (tmp_path / "models" / "incoming").iterdir()
-    deadline = time.monotonic() + WAIT_S
-    while partial.stat().st_size < 32_768:
-        assert time.monotonic() < deadline
     process.kill()
     sensor.until(lambda: not sensor.workers)
     start(*takes_models)
@@ -394,8 +390,10 @@ def test_orders_over_the_bus_and_a_shadow(
 def test_a_change_of_the_store_by_hand_is_taken_at_sighup(
     sensor: Sensor, start: Start, takes_models: list[str], signed: Signed, tmp_path: Path
 ) -> None:
-    start(*takes_models)
+    start(*takes_models, "--shadow", "testbed")
     old = sensor.greet()
+    beside = bundle.load(bundle.find("testbed")).id
+    assert sensor.report()["shadow"]["bundle"]["id"] == beside
     data = signed("carried")
     store = Store.open(tmp_path / "models")
     store.keep(data, signature=None, now=time.time())
@@ -405,6 +403,27 @@ def test_a_change_of_the_store_by_hand_is_taken_at_sighup(
     store.serve(old.model, by=None, why="by hand", now=time.time())
     assert store.tell_holder()
     sensor.until(lambda: sensor.hellos[-1].model == old.model)
+    store.shadow(from_id(data), by=None, why="by hand", now=time.time())
+    assert store.tell_holder()
+    sensor.until_report(lambda report: report["shadow"]["bundle"]["id"] == from_id(data))
+    store.shadow(None, by=None, why="by hand", now=time.time())
+    assert store.tell_holder()
+    sensor.until_report(lambda report: report["shadow"]["bundle"]["id"] == beside)
+
+
+def test_sigterm_in_the_middle_of_a_push_ends_in_order(
+    sensor: Sensor, start: Start, takes_models: list[str], signed: Signed, tmp_path: Path
+) -> None:
+    process = start(*takes_models)
+    sensor.greet()
+    data = signed("cut")
+    run_errand(sensor.bus.endpoints, Cut(data, from_id(data), unpack(data)[MANIFEST], lambda _: None), WAIT_S)
+    sensor.send(10)
+    process.terminate()
+    sensor.until(sensor.answered)
+    assert process.wait(WAIT_S) == 0
+    (partial,) = (tmp_path / "models" / "incoming").iterdir()
+    assert partial.read_bytes() == data[:32_768]
 
 
 def test_a_disk_that_is_full_refuses_and_serves_on(

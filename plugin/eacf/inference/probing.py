@@ -29,7 +29,8 @@ except BundleError as error:
 
 
 def probe(data: bytes, source: str) -> None:
-    """Load the bundle `data` in another process, which takes about 0.3 s and leaves flows the right of way. Raises BundleError if that fails."""
+    """Load the bundle `data` in another process, which takes about 0.3 s and leaves flows the right of way. Raises
+    BundleError if that fails."""
     command = [sys.executable, "-c", TRIAL, source]
     try:
         done = subprocess.run(command, input=data, capture_output=True, timeout=TIMEOUT_S, check=False)

@@ -7,6 +7,7 @@ Everything here may take seconds (a process of its own tries a model first) and 
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,13 @@ from eacf import inference
 from eacf.bundle import signing
 from eacf.delivery.intake import Arrived, Ordered
 from eacf.delivery.outcome import Outcome
-from eacf.errors import BundleError
+from eacf.errors import BundleError, SettingError
 from eacf.inference import Model, probing
 from eacf.keys import Trusted
 from eacf.models import State, Store, orders
 from eacf.settings import Settings
+
+_log = logging.getLogger("eacf.worker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,15 @@ class Shelf:
         self._look()
         serving = used.serving if model is None else model.bundle.id
         return Change(Outcome("serving", f"model {serving}"), model, None, used.shadow == serving, sha256)
+
+    def _keep_own(self, state: State) -> None:
+        """Have the bundle of the settings in the store, where it serves. A disk that is full costs no more than that."""
+        if self.store is None or state.serving is not None:
+            return
+        try:
+            self.store.keep(bundles.read_file(self.path), signature=None, now=time.time())
+        except (BundleError, SettingError, OSError) as error:
+            _log.warning("the bundle in use is not in the store, and no rollback will find it: %s", error)
 
     def _serving(self, state: State) -> Path:
         if self.store is None or state.serving is None:
