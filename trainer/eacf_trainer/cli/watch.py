@@ -114,7 +114,8 @@ def check(options: argparse.Namespace, asked: Any) -> None:
     from eacf import keys
     from eacf.samples import Store
 
-    Store.open(options.samples, readonly=True).close()
+    if options.once or options.samples.exists():  # a collector may come later
+        Store.open(options.samples, readonly=True).close()
     if asked.delivery.key:
         keys.PrivateKey.read(Path(asked.delivery.key))
     if asked.golden and not Path(asked.golden).exists():

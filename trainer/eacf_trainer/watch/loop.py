@@ -6,6 +6,7 @@ anything follows from it (:mod:`.home`), so that it may be killed at any instant
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import secrets
@@ -15,7 +16,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 
@@ -55,6 +56,19 @@ class Ended(Exception):
     """SIGTERM or SIGINT came while a training ran; it was ended and will be done again."""
 
 
+class Look(NamedTuple):
+    """What the database holds."""
+
+    new: int
+    """Released samples with a label since the last update was tried."""
+    window: int
+    """Those since the last one was accepted."""
+    released: int
+    """Samples that arrived by then are (nanoseconds since the epoch)."""
+    last: int
+    """The last id."""
+
+
 class Watcher:
     """See the module. `wall`: seconds since the epoch, and `clock`: of a clock that never jumps."""
 
@@ -77,6 +91,7 @@ class Watcher:
         self._endpoints = endpoints
         self._signals = signals
         self._tell = tell
+        self._said = ""
         self._push_at = 0.0
         self._tried_at: float | None = None
         self._outcomes: dict[str, Outcome] | None = None
@@ -109,10 +124,9 @@ class Watcher:
     def run(self, *, once: bool = False) -> Line | None:
         """Until a signal; `once`: one turn, if there is anything for it, and one attempt to deliver. The last update's line."""
         while True:
-            reason = self._reason(once)
-            line = None
-            if reason is not None:
-                line = self._turn(reason)
+            line, look = None, self._look()
+            if look is not None and (reason := self._reason(look, once)) is not None:
+                line = self._turn(reason, look)
             self._deliver(now=once)
             if once or self._signals.end:
                 return line
@@ -120,49 +134,52 @@ class Watcher:
             if self._signals.end:
                 return line
 
-    def _reason(self, once: bool) -> triggers.Reason | None:
+    def _look(self) -> Look | None:
+        """What the database holds; None where it cannot be asked now."""
         state = self.home.state
         try:
             with Store.open(self._database, readonly=True) as store:
-                released = self._released(store)
-                new = store.count_since(state.tried, released_before_ns=released)
-                window = store.count_since(state.accepted, released_before_ns=released)
-        except StoreError as error:
-            _log.warning("%s", error)
+                released = store.now_ns(time.time_ns()) - round(self._settings.samples.quarantine_s * 1e9)
+                return Look(
+                    store.count_since(state.tried, released_before_ns=released),
+                    store.count_since(state.accepted, released_before_ns=released),
+                    released,
+                    store.last_id(),
+                )
+        except (StoreError, SettingError) as error:
+            if str(error) != self._said:
+                _log.warning("no sample can be read: %s", error)
+            self._said = str(error)
             return None
+
+    def _reason(self, look: Look, once: bool) -> triggers.Reason | None:
+        state, wanted = self.home.state, self._settings.triggers
         if once:
-            return "once" if new else None
+            return "once" if look.new else None
         now = time.monotonic()
         if self._tried_at is None and state.tried_at is not None:
             # Of a watcher before this one: by the wall clock, which may have been set back since.
             self._tried_at = now - max(0.0, time.time() - state.tried_at)
         since = None if self._tried_at is None else now - self._tried_at
-        pause = self._settings.triggers.pause_s * 2**state.failures if state.failures else 0.0
-        if since is not None and since < min(pause, MAX_PAUSE_S):
+        if state.failures and since is not None and since < min(wanted.pause_s * 2**state.failures, MAX_PAUSE_S):
             return None
         alarmed = any(kind != "malformed" for kind in self.heard)
-        return triggers.due(
-            triggers.Facts(new, window, since, alarmed), self._settings.triggers, paper=self._settings.paper
-        )
+        facts = triggers.Facts(look.new, look.window, since, alarmed)
+        return triggers.due(facts, wanted, paper=self._settings.paper)
 
-    def _released(self, store: Store) -> int:
-        return store.now_ns(time.time_ns()) - round(self._settings.samples.quarantine_s * 1e9)
-
-    def _turn(self, reason: triggers.Reason) -> Line:
+    def _turn(self, reason: triggers.Reason, look: Look) -> Line:
         state = self.home.state
         begun = time.monotonic()
-        with Store.open(self._database, readonly=True) as store:
-            released, last = self._released(store), store.last_id()
         serving = state.serving
         assert serving is not None, "begun with something"
         order = {
             "turn": state.turn + 1,
             "reason": reason,
             "alarms": dict(self.heard),
-            "parent": str(self.home.run(serving)),
+            "parent": str(self.home.run(serving).absolute()),
             "database": str(self._database.absolute()),
-            "released_before_ns": released,
-            "last": last,
+            "released_before_ns": look.released,
+            "last": look.last,
             "accepted": state.accepted,
             "learnt": state.learnt,
             "created": text_of(time.time()),
@@ -214,7 +231,8 @@ class Watcher:
         """Until it ends; why it was ended, if it was."""
         limits = self._settings.process
         until = time.monotonic() + limits.timeout_s
-        process.nice(limits.niceness)
+        with contextlib.suppress(psutil.Error):  # it has ended already, which is seen below
+            process.nice(limits.niceness)
         while child.poll() is None:
             self._wait(LOOK_S)
             if self._signals.end:

@@ -27,8 +27,8 @@ class Triggers:
     """Whether an alarm of a worker (EACF::alarm) is a reason."""
     drift_new: Annotated[int, Field(ge=1)] = 100
     """New samples without which an alarm waits."""
-    pause_s: Annotated[float, Field(ge=0)] = 300.0
-    """Seconds between two updates at least, whatever the reason."""
+    pause_s: Annotated[float, Field(ge=0)] = 60.0
+    """Seconds between two updates at least, whatever the reason; twice as many after each that failed, an hour at most."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def due(facts: Facts, settings: Triggers, *, paper: bool = False) -> Reason | No
     if facts.new < 1 or (not paper and facts.window < settings.least):
         return None
     since = float("inf") if facts.since_s is None else facts.since_s
-    if since < settings.pause_s and facts.new < settings.samples:
+    if since < settings.pause_s:
         return None
     if facts.new >= settings.samples:
         return "samples"
