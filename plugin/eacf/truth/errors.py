@@ -28,19 +28,11 @@ class Errors:
         """The lowest error rate that ended with a change, over `ENOUGH` exams; None: there was no change yet."""
         self.worse = False
         """Whether the model errs more than it did: ADWIN saw a change, and `ENOUGH` exams after it bear it out."""
+        self.seen: tuple[int, float] = 0, 0.0
+        """Exams since the last change, and the share of errors; as one, since another thread may ask."""
         self._adwin = ADWIN(delta=DELTA)
         self._slot_ends = float("-inf")
         self._slot: set[int] = set()
-
-    @property
-    def rate(self) -> float | None:
-        """Since the last change; None: no exam yet."""
-        return float(self._adwin.estimation) if self._adwin.width else None
-
-    @property
-    def exams(self) -> int:
-        """Since the last change."""
-        return int(self._adwin.width)
 
     def add(self, client: int, error: bool, now: float) -> None:
         """Take an exam, unless this client has had its turn."""
@@ -53,12 +45,11 @@ class Errors:
         adwin = self._adwin
         width, total = adwin.width + 1, adwin.total + error
         adwin.update(float(error))
+        exams, rate = self.seen = int(adwin.width), float(adwin.estimation)
         if adwin.drift_detected:
-            gone = (
-                width - adwin.width
-            )  # in the part that it has just forgotten; with the next exam it forgets the rest, too
+            gone = width - exams  # of the part that it has just forgotten; at the next exam it forgets the rest, too
             before = (total - adwin.total) / gone
             if gone >= ENOUGH:
                 self.usual = before if self.usual is None else min(before, self.usual)
-        elif self.usual is not None and adwin.width >= ENOUGH:
-            self.worse = bool(adwin.estimation >= self.usual + WORSE)
+        elif self.usual is not None and exams >= ENOUGH:
+            self.worse = rate >= self.usual + WORSE

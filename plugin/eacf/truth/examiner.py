@@ -119,9 +119,11 @@ class Examiner:
         if self._drift is None:
             return
         errors, inputs = self._drift
-        if errors.worse and errors.rate is not None:
+        if errors.worse:
             was = f"{errors.usual:.1%} when it was best"
-            yield Alarm("accuracy", f"wrong or abstained on {errors.rate:.1%} of the flows whose name is known, {was}")
+            yield Alarm(
+                "accuracy", f"wrong or abstained on {errors.seen[1]:.1%} of the flows whose name is known, {was}"
+            )
         if inputs.changed:
             yield Alarm("inputs", inputs.text)
 
@@ -152,9 +154,10 @@ def _detectors() -> tuple[Errors, Inputs]:
 
 def _drift_report(errors: Errors, inputs: Inputs) -> dict[str, Any]:
     reference, latest = inputs.sizes
+    exams, rate = errors.seen
     return {
-        "error_rate": None if errors.rate is None else round(errors.rate, 4),
-        "error_flows": errors.exams,
+        "error_rate": round(rate, 4) if exams else None,
+        "error_flows": exams,
         "usual_error_rate": None if errors.usual is None else round(errors.usual, 4),
         "input_distance": inputs.distance,
         "input_flows": {"reference": reference, "latest": latest},
