@@ -16,7 +16,7 @@ from eacf import keys
 from eacf.bundle import from_bytes
 from eacf.bundle.archive import MANIFEST, unpack
 from eacf.delivery.incoming import Incoming
-from eacf.delivery.intake import MAX_ASKERS, MAX_OFFERS, MAX_ORDERS, Arrived, Intake, Ordered
+from eacf.delivery.intake import MAX_ASKERS, MAX_ORDERS, MAX_WAITING, Arrived, Intake, Ordered
 from eacf.delivery.outcome import Outcome
 from eacf.delivery.transfer import IDLE_S, STALL_S, WINDOW
 from eacf.errors import SettingError
@@ -312,16 +312,16 @@ def test_once_closed_it_takes_nothing_and_raises_nothing(desk: Desk, data: bytes
 
 
 def test_offers_in_a_rush_are_looked_at_one_by_one(desk: Desk, data: bytes) -> None:
-    askers = [f"{number:012x}" for number in range(MAX_OFFERS + 3)]
+    askers = [f"{number:012x}" for number in range(MAX_WAITING + 3)]
     for asker in askers:
         desk.intake.receive(frames(ModelOffer(control_reply_topic(asker).decode(), b"{}", 1, "0" * 64)), desk.now)
-    assert desk.intake.counts["offers_dropped"] == 3
+    assert desk.intake.counts["dropped"] == 3
     desk.step()
     assert len(desk.said) == 1
     assert desk.intake.next_deadline() == pytest.approx(desk.now + 0.05)
     for _ in askers:
         desk.step(0.05)
-    assert list(desk.said) == askers[:MAX_OFFERS]
+    assert list(desk.said) == askers[:MAX_WAITING]
 
 
 def test_only_so_many_may_wait_for_one_transfer(desk: Desk, data: bytes) -> None:
@@ -340,6 +340,7 @@ def offer(data: bytes, asker: str) -> ModelOffer:
 def give(desk: Desk, order: bytes, asker: str = A) -> object:
     """Give an order; what was said of it by now, if anything."""
     number = len(desk.said.get(asker, []))
+    desk.step(0.1)
     desk.say(ModelOrder(control_reply_topic(asker).decode(), order))
     return desk.said.get(asker, [])[number:][-1] if len(desk.said.get(asker, [])) > number else None
 
@@ -375,6 +376,7 @@ def test_orders_are_bounded_and_forged_ones_refused(desk: Desk, key: keys.Privat
     assert "it was changed" in changed.reason
     for serial in range(1, MAX_ORDERS + 1):
         assert give(desk, orders.sign("rollback", None, key, serial)) is None
+    assert desk.intake.refusals() == [forged.reason, changed.reason]
     full = give(desk, orders.sign("rollback", None, key, 100))
     assert isinstance(full, ModelOrdered)
     assert "orders wait" in full.reason

@@ -100,7 +100,7 @@ def test_no_bad_bundle_is_taken(
     key: keys.PrivateKey,
     tmp_path: Path,
 ) -> None:
-    start(*takes_models)
+    process = start(*takes_models)
     old = sensor.greet()
     bus = sensor.bus
     stranger, _ = keys.new(tmp_path / "stranger")
@@ -159,6 +159,10 @@ def test_no_bad_bundle_is_taken(
     report = sensor.report()
     assert closes(report)
     assert told(bus, late).what == "serving"  # and after all that a good one is taken
+    process.terminate()
+    _, words = process.communicate(timeout=WAIT_S)
+    assert "models and orders not taken: " in words
+    assert words.count("the bundle in use stays") == 4  # the others went no further than the offer
 
 
 def future(data: bytes, key: keys.PrivateKey) -> bytes:

@@ -36,10 +36,10 @@ from eacf.wire import (
     is_control_reply_topic,
 )
 
-OFFER_PAUSE_S = 0.05
-"""One offer in this time is looked at, since its manifest takes a few milliseconds."""
-MAX_OFFERS = 4
-"""Offers that wait to be looked at, the last of each asker; one more is dropped, and comes again by itself."""
+PAUSE_S = 0.05
+"""One offer or order in this time is looked at: a manifest and a signature take a few milliseconds."""
+MAX_WAITING = 8
+"""Offers and orders that wait to be looked at, the last of each asker; one more is dropped, and comes again by itself."""
 MAX_ASKERS = 16
 """Pushers that wait for one transfer."""
 MAX_ORDERS = 8
@@ -84,8 +84,9 @@ class Intake:
         self._incoming = incoming
         self._known = known
         self._answers = Answers(worker)
-        self._offers: dict[str, ModelOffer] = {}
-        self._offers_free_at = float("-inf")
+        self._waiting: dict[str, ModelOffer | ModelOrder] = {}
+        self._free_at = float("-inf")
+        self._refusals: list[str] = []
         self._transfer: Transfer | None = None
         self._arrived: Arrived | None = None
         self._orders: deque[Ordered] = deque()
@@ -108,10 +109,8 @@ class Intake:
             match message:
                 case ModelChunk():
                     self._chunk(message, now)
-                case ModelOffer() if is_control_reply_topic(message.reply_to):
-                    self._queue(message)
-                case ModelOrder() if is_control_reply_topic(message.reply_to):
-                    self._order(message)
+                case ModelOffer() | ModelOrder() if is_control_reply_topic(message.reply_to):
+                    self._wait(message)
                 case _:
                     raise WireError("event", f"{type(message).__name__} is not for this topic, or names no reply topic")
         except WireError:
@@ -119,9 +118,13 @@ class Intake:
 
     def due(self, now: float) -> list[Letter]:
         """What is to be sent now."""
-        if self._offers and now >= self._offers_free_at:
-            self._offers_free_at = now + OFFER_PAUSE_S
-            self._look(self._offers.pop(next(iter(self._offers))), now)
+        if self._waiting and now >= self._free_at:
+            self._free_at = now + PAUSE_S
+            message = self._waiting.pop(next(iter(self._waiting)))
+            if isinstance(message, ModelOffer):
+                self._offer(message, now)
+            else:
+                self._order(message)
         transfer = self._transfer
         if transfer is not None and not transfer.trying:
             if transfer.idle(now):
@@ -136,8 +139,8 @@ class Intake:
     def next_deadline(self) -> float | None:
         """When :meth:`due` has something to say unless a message comes; None: never."""
         times = [float("-inf")] if self._answers.waiting else []
-        if self._offers:
-            times.append(self._offers_free_at)
+        if self._waiting:
+            times.append(self._free_at)
         if self._transfer is not None and not self._transfer.trying:
             times.append(self._transfer.deadline())
         return min(times, default=None)
@@ -177,6 +180,11 @@ class Intake:
             coming = {"bundle": offered.model, "have": transfer.partial.have, "bytes": offered.size}
         return {"counts": dict(self.counts), "incoming": coming}
 
+    def refusals(self) -> list[str]:
+        """Why something was not taken, since the last call; for the log."""
+        reasons, self._refusals = self._refusals, []
+        return reasons
+
     def not_sent(self) -> None:
         """The bus would not take a letter; whoever waits for it asks again."""
         self.counts["unsent"] += 1
@@ -184,20 +192,20 @@ class Intake:
     def close(self) -> None:
         """Leave what has come in part for another time, and take no more. What is being tried may still be finished."""
         self._closed = True
-        self._offers.clear()
+        self._waiting.clear()
         if self._transfer is not None and not self._transfer.trying:
             self._transfer.partial.close()
             self._transfer = None
 
+    def _wait(self, message: ModelOffer | ModelOrder) -> None:
+        if message.reply_to not in self._waiting and len(self._waiting) >= MAX_WAITING:
+            self.counts["dropped"] += 1
+            return
+        self._waiting[message.reply_to] = message
+
     # Offers
 
-    def _queue(self, offer: ModelOffer) -> None:
-        if offer.reply_to not in self._offers and len(self._offers) >= MAX_OFFERS:
-            self.counts["offers_dropped"] += 1
-            return
-        self._offers[offer.reply_to] = offer
-
-    def _look(self, offer: ModelOffer, now: float) -> None:
+    def _offer(self, offer: ModelOffer, now: float) -> None:
         """Answer an offer: a transfer begins, goes on or has to wait, or the offer is refused."""
         self.counts["offers"] += 1
         name = name_of(offer.manifest)
@@ -212,7 +220,7 @@ class Intake:
     def _join(self, transfer: Transfer, offer: ModelOffer, now: float) -> None:
         """One more who has the bundle that is coming in, or the same one again: it heard nothing for a while."""
         if offer.reply_to not in transfer.askers and len(transfer.askers) >= MAX_ASKERS:
-            self.counts["offers_dropped"] += 1
+            self.counts["dropped"] += 1
             return
         transfer.askers.setdefault(offer.reply_to, offer.sha256)
         if not transfer.trying and now >= transfer.heard + STALL_S:
@@ -318,7 +326,12 @@ class Intake:
 
     def _tell(self, reply_to: str, errand: str, model: str, outcome: Outcome) -> None:
         self.counts["taken" if outcome.taken else "refused"] += 1
+        self._note(outcome)
         self._answers.done(reply_to, errand, model, outcome)
+
+    def _note(self, outcome: Outcome) -> None:
+        if not outcome.taken and len(self._refusals) < MAX_WAITING:
+            self._refusals.append(outcome.reason)
 
     # Orders
 
@@ -345,6 +358,7 @@ class Intake:
 
     def _tell_order(self, reply_to: str, errand: str, outcome: Outcome) -> None:
         self.counts["orders_done" if outcome.taken else "orders_refused"] += 1
+        self._note(outcome)
         self._answers.ordered(reply_to, errand, outcome)
 
 

@@ -12,13 +12,14 @@ import logging
 import secrets
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from eacf.bus import Endpoints, Peer
 from eacf.delivery.incoming import Incoming
 from eacf.delivery.intake import Intake
 from eacf.engine import Engine
+from eacf.engine.notices import Notices
 from eacf.metrics import serving
 from eacf.models import Store
 from eacf.service import Signals, join
@@ -150,6 +151,8 @@ class Loop:
     engine: Engine
     intake: Intake | None
     changes: Changes
+    notices: Notices = field(default_factory=Notices)
+    """What was not taken from the bus, said once in a while."""
 
     def turn(self) -> int:
         """Take what is there, serve one batch, send what is due. Returns how many messages were taken."""
@@ -175,7 +178,9 @@ class Loop:
             for letter in self.intake.due(now):
                 if not peer.send(letter.topic, letter.body):
                     self.intake.not_sent()
-        for line in engine.notices(now):
+            for reason in self.intake.refusals():
+                self.notices.note("models and orders not taken", reason)
+        for line in (*engine.notices(now), *self.notices.due(now)):
             _log.warning("%s", line)
         return len(messages)
 

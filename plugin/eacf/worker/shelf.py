@@ -67,26 +67,29 @@ class Shelf:
         not as the one that serves, so that a rollback can come back to it."""
         state = self._state()
         model = inference.load(self._serving(state), threads=self._settings.threads)
-        if self.store is not None and state.serving is None:
-            self.store.keep(bundles.read_file(self.path), signature=None, now=time.time(), setting=True)
-        shadow = self._shadow(state, model.bundle.id, probe=False)
+        self._keep_own(state)
+        beside = self._beside(state)
+        shadow = None if beside is None else inference.load(beside, threads=self._settings.threads)
         self._look()
-        return model, shadow
+        return model, None if shadow is None or shadow.bundle.id == model.bundle.id else shadow
 
     def trusted(self) -> Trusted:
         """The keys of the settings. SettingError."""
         return Trusted.read(self._settings.trusted_keys)
 
     def again(self, used: Used) -> Change:
-        """Everything read again: SIGHUP."""
+        """Everything read again: SIGHUP. What is in use already stays in use."""
         state = self._state()
         path = self._serving(state)
-        model = self._load(path)
-        if self.store is not None and state.serving is None:
-            self.store.keep(bundles.read_file(path), signature=None, now=time.time(), setting=True)
-        shadow = self._shadow(state, model.bundle.id)
+        model = None if bundles.load(path).id == used.serving else self._load(path)
+        self._keep_own(state)
+        serving = used.serving if model is None else model.bundle.id
+        beside = self._beside(state)
+        shadow_id = None if beside is None else bundles.load(beside).id
+        shadow_id = None if shadow_id == serving else shadow_id
+        shadow = None if beside is None or shadow_id in (None, used.shadow) else self._load(beside)
         self._look()
-        return Change(Outcome("serving", str(path)), model, shadow, shadow is not None or used.shadow is not None)
+        return Change(Outcome("serving", str(path)), model, shadow, shadow_id != used.shadow)
 
     def arrived(self, task: Arrived, trusted: Trusted, used: Used) -> Change:
         """A file that came in: looked through, tried, kept, and told to the store as the one that serves (or scores)."""
@@ -142,7 +145,7 @@ class Shelf:
         if self.store is None or state.serving is not None:
             return
         try:
-            self.store.keep(bundles.read_file(self.path), signature=None, now=time.time())
+            self.store.keep(bundles.read_file(self.path), signature=None, now=time.time(), setting=True)
         except (BundleError, SettingError, OSError) as error:
             _log.warning("the bundle in use is not in the store, and no rollback will find it: %s", error)
 
@@ -151,20 +154,14 @@ class Shelf:
             return self.path
         return self.store.path(state.serving)
 
-    def _shadow(self, state: State, serving: str, *, probe: bool = True) -> Model | None:
-        """The store's, else that of the settings; None where that is the one that serves anyway."""
-        setting = self._settings.shadow
+    def _beside(self, state: State) -> Path | None:
+        """The bundle that scores: the store's, else that of the settings."""
         if self.store is not None and state.shadow is not None:
-            path = self.store.path(state.shadow)
-        elif setting is not None:
-            path = bundles.find(setting)
-        else:
-            return None
-        model = self._load(path, probe=probe)
-        return None if model.bundle.id == serving else model
+            return self.store.path(state.shadow)
+        return None if self._settings.shadow is None else bundles.find(self._settings.shadow)
 
-    def _load(self, path: Path, *, probe: bool = True) -> Model:
-        return inference.load(path, threads=self._settings.threads, probe=probe)
+    def _load(self, path: Path) -> Model:
+        return inference.load(path, threads=self._settings.threads, probe=True)
 
     def _state(self) -> State:
         return State() if self.store is None else self.store.state()
