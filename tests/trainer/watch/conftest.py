@@ -55,6 +55,7 @@ def fill(path: Path, given: Sequence[Flow], seed: int = 0) -> None:
             IPv4Address("198.51.100.7"),
             443,
             name,
+            b"",
             records=list(records),
         )
         keeper.add(sample, label=label, sensor="zeek", mono_ns=time.monotonic_ns())

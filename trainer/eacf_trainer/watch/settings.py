@@ -62,9 +62,9 @@ class Update:
     """...and another one this at least."""
     doubt: bool = True
     """Whether samples that the others contradict are left out."""
-    doubt_own: Share = 0.05
+    doubt_own: Share = 0.1
     """Contradicted: the others give its own label this probability at most..."""
-    doubt_other: Share = 0.8
+    doubt_other: Share = 0.6
     """...and another one this at least."""
     doubt_most: Share = 0.2
     """Of one label no more than this share is left out."""

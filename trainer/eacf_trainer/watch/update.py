@@ -1,9 +1,9 @@
 """A clone of a model learns new samples and older ones again. Pure: arrays in, a candidate out. Loads TensorFlow.
 
 The clone begins with its parent's float weights. Labels that the parent does not know get outputs of their own once they have enough
-samples. Bins are learnt anew where lengths left them (:mod:`.rebin`). Labels of which there is no sample are kept by rows that the
-parent kept, with the parent's opinion as their target (Li and Hoiem, Learning without Forgetting, 2017). Samples that the others
-contradict do not train (:mod:`.doubt`).
+samples. Bins are learnt anew, and weights carried over to them (:mod:`.rebin`). Labels of which there is no sample are kept by rows that
+the parent kept (:mod:`.memory`). Older samples that the new ones contradict, and any that all others contradict, do not train
+(:mod:`.doubt`). The rest of the recipe, its teacher and its made-up flows, is as ever.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from eacf import bundle
 from eacf.errors import SettingError
 from eacf.features import Features, Lengths
 from eacf_trainer import learning, networks, quantise, runs
-from eacf_trainer.calibrate import Calibration, calibrate, least_confidence, platt, softmax
+from eacf_trainer.calibrate import Calibration
 from eacf_trainer.export import GOLDEN_ROWS, verdict_rules
 from eacf_trainer.learning import Taught
-from eacf_trainer.networks import Epoch
 from eacf_trainer.quantise import Quantisation
 from eacf_trainer.shown import Shown
 from eacf_trainer.watch import doubt, rebin
 from eacf_trainer.watch import settings as all_settings
+from eacf_trainer.watch.memory import Epochs, Memory
 from eacf_trainer.watch.parent import Parent
+from eacf_trainer.watch.thresholds import calibration
 
 Say = Callable[[str], None]
 Settings = all_settings.Update
@@ -176,11 +177,13 @@ def train(
     ranges = _ranges(shown, memory)
     model, ends = quantise.convert(network, ranges, parent.mu, parent.sd)
     held, _, _ = _taught(parent, calibrating, labels)
-    if settings.doubt and len(held.table):
-        held = held.only(~_contradicted_by(parent, taught, weights, held, settings, seed))
+    lied = _contradicted_by(parent, taught, weights, held, settings, seed)
+    asked = len(clean) + len(lied)
+    contradicted = (int((~clean).sum()) + int(lied.sum())) / asked if asked else 0.0
+    held = held.only(~lied)
     rows = learning.rows(features, held.table)
     logits = quantise.logits(model, ends, rows) if len(rows) else np.zeros((0, outputs), np.float32)
-    found = calibration(parent, logits, held.wanted, labels)
+    found = calibration(parent, logits, held.wanted, labels, contradicted=contradicted)
     return Candidate(
         parent=parent,
         labels=labels,
@@ -221,136 +224,6 @@ def outputs_of(wanted: Sequence[str | None], labels: Sequence[str]) -> NDArray[n
     """(n,) output of each label; those that are none of `labels` are background, ``len(labels)``."""
     number = {label: place for place, label in enumerate(labels)}
     return np.array([len(labels) if label is None else number.get(label, len(labels)) for label in wanted], np.int64)
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Rows that the parent kept of labels that must not be forgotten, and what it says of them."""
-
-    labels: tuple[int, ...]
-    rows: NDArray[np.uint8]
-    """(n, width)."""
-    opinions: NDArray[np.float32]
-    """(n, the parent's outputs) probabilities."""
-    values: NDArray[np.int64] | None
-    """(n, columns) lengths that would give such rows; None for other features."""
-
-    @classmethod
-    def of(cls, parent: Parent, labels: Sequence[int], seed: int) -> Memory:
-        """Those whose best label, by the parent's own word, is one of `labels`."""
-        if not len(labels) or not len(parent.ranges):
-            none = np.zeros((0, len(parent.labels) + parent.background), np.float32)
-            return cls((), parent.ranges[:0], none, None)
-        network = networks.build(
-            parent.recipe.network, parent.features.shape[0], len(parent.labels) + parent.background
-        )
-        network.set_weights(list(parent.weights))
-        opinions = softmax(networks.logits(network, parent.ranges, parent.mu, parent.sd)).astype(np.float32)
-        best = opinions.argmax(axis=1)
-        keep = np.isin(best, np.asarray(labels, np.int64))
-        rows = parent.ranges[keep]
-        values = None
-        if isinstance(parent.features, Lengths):
-            values = rebin.values_of(parent.features, rows, np.random.default_rng((seed, 1 << 37)))
-        return cls(tuple(sorted({int(label) for label in best[keep]})), rows, opinions[keep], values)
-
-    def seen_by(self, features: Features) -> Memory:
-        """The same rows as other features make them."""
-        if self.values is None or not isinstance(features, Lengths):
-            return self
-        rows = np.zeros((len(self.values), *features.shape), np.uint8)
-        features.fill_values(self.values.copy(), rows)
-        return replace(self, rows=rows)
-
-    def targets(self, labels: int, background: bool) -> NDArray[np.float32]:
-        """(n, outputs) of a network with more labels, the background last."""
-        made = np.zeros((len(self.rows), labels + background), np.float32)
-        old = self.opinions.shape[1] - background
-        made[:, :old] = self.opinions[:, :old]
-        if background:
-            made[:, -1] = self.opinions[:, -1]
-        return made
-
-
-class Epochs:
-    """What :class:`Shown` shows, weighted, and the memory beside it."""
-
-    def __init__(self, shown: Shown, weights: NDArray[np.float32], memory: Memory, labels: int) -> None:
-        shown.weigh(weights)
-        self._shown, self._memory = shown, memory
-        self._targets = memory.targets(labels, shown.background)
-        counts = np.bincount(shown.wanted, minlength=labels)
-        there = counts[counts > 0]
-        usual = float(np.median(there)) if len(there) else 0.0
-        each = len(memory.rows) / max(len(memory.labels), 1)
-        self._times = max(1, round(usual / each)) if len(memory.rows) else 0
-
-    def __call__(self, number: int) -> Epoch:
-        """A label that is remembered is shown about as often as the others are."""
-        epoch = self._shown.epoch(number)
-        if not self._times:
-            return epoch
-        rows, targets = (np.repeat(each, self._times, axis=0) for each in (self._memory.rows, self._targets))
-        rng = np.random.default_rng((number, 1 << 38))
-        order = rng.permutation(len(epoch.rows) + len(rows))
-        return Epoch(
-            np.concatenate([epoch.rows, rows])[order],
-            np.concatenate([epoch.targets, targets])[order],
-            np.concatenate([epoch.weights, np.ones(len(rows), np.float32)])[order],
-        )
-
-
-def calibration(
-    parent: Parent, logits: NDArray[np.float32], wanted: NDArray[np.int64], labels: Sequence[str]
-) -> Calibration:
-    """From held-out samples; labels of which there are few keep their parent's thresholds, put on the new scale."""
-    count = len(labels)
-    counts = np.bincount(wanted, minlength=count + 1)[:count]
-    if counts.sum() < LEAST_CALIBRATING:
-        added = count - len(parent.labels)
-        before = parent.calibration
-        return Calibration(
-            before.slope,
-            before.offset,
-            np.concatenate([before.thresholds, np.full(added, FEW_THRESHOLD)]),
-            np.concatenate([before.known, np.full(added, float(np.median(before.known)))]),
-        )
-    found = calibrate(logits, wanted, np.ones(len(wanted)), count, parent.recipe.verdicts)
-    thresholds, known = found.thresholds.copy(), found.known.copy()
-    best = logits[:, :count].argmax(axis=1)
-    pooled = _pooled_threshold(found, logits, wanted, count, parent.recipe.verdicts.precision)
-    for label in range(count):
-        if counts[label] >= LEAST_OF_LABEL and (best == label).sum() >= LEAST_OF_LABEL:
-            continue
-        if label < len(parent.labels):
-            thresholds[label] = _rescaled(parent.calibration, found, float(parent.calibration.thresholds[label]))
-            known[label] = min(known[label], parent.calibration.known[label])
-        else:
-            thresholds[label] = pooled
-    return Calibration(found.slope, found.offset, thresholds, known)
-
-
-LEAST_CALIBRATING = 40
-"""Held-out samples of labels, with fewer of which nothing is calibrated anew."""
-LEAST_OF_LABEL = 8
-"""Held-out samples of a label, with fewer of which its threshold is not chosen anew."""
-FEW_THRESHOLD = 0.9
-
-
-def _pooled_threshold(
-    found: Calibration, logits: NDArray[np.float32], wanted: NDArray[np.int64], labels: int, precision: float
-) -> float:
-    right = logits[:, :labels].argmax(axis=1) == wanted
-    return least_confidence(found.confidence(logits), right, precision)
-
-
-def _rescaled(before: Calibration, after: Calibration, threshold: float) -> float:
-    """The confidence that the probability behind an old one has now."""
-    if not 0 < threshold < 1:
-        return threshold
-    odds = (math.log(threshold / (1 - threshold)) - before.offset) / before.slope
-    probability = 1 / (1 + math.exp(-max(min(odds, 50.0), -50.0)))
-    return float(platt(np.array([probability]), after.slope, after.offset)[0])
 
 
 def _taught(
@@ -418,6 +291,8 @@ def _contradicted_by(
 ) -> NDArray[np.bool_]:
     """(m,) held-out samples that those learnt from contradict: with wrong names among them no label would reach its precision."""
     found = np.zeros(len(held.wanted), bool)
+    if not settings.doubt or not len(found):
+        return found
     known, asked = taught.wanted < taught.outputs, held.wanted < held.outputs
     shown = (_numbers(parent, taught.table[known]), taught.wanted[known], weights[known])
     found[asked] = doubt.doubted(
