@@ -143,6 +143,23 @@ def test_what_sensors_send_is_kept_and_told(bus: EmbeddedBus, site: Site, start:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_another_label_map_gives_what_is_there_its_labels(site: Site, start: Start, path: Path) -> None:
+    process = start("--db", path)
+    site.greet()
+    site.offer_all([flow(number, f"{'ab'[number % 2]}.example.com") for number in range(10)])
+    site.until(site.told)
+    process.terminate()
+    ended(process)
+    labels = path.with_name("office.toml")
+    labels.write_text("".join(f'[labels.{name}]\nrules = ["{name}.example.com"]\n' for name in "ab"))
+    process = start("--db", path, "--labels", labels)
+    site.until(lambda: not site.topic)
+    site.until(lambda: site.topic or process.poll() is not None)
+    process.terminate()
+    assert "labels of 10 samples changed with the label map" in ended(process)
+    assert Counter(each.label for each in stored(path)) == {"a": 5, "b": 5}
+
+
 @pytest.mark.parametrize(
     ("needs", "said", "payload", "chunks"),
     [("stream", Needs(payload_bytes=0), 0, 1), ("payload", Needs(), 2000, 1)],

@@ -97,6 +97,37 @@ def test_the_bounds_hold_across_restarts(path: Path) -> None:
     assert whole(path) == 25
 
 
+def test_narrower_bounds_hold_from_the_first_commit_on(path: Path) -> None:
+    made = Collector(path, Limits(client_share=1))
+    made.add(300, label="a")
+    made.add(50, label=None)
+    made.commit()
+    made.keeper.close()
+    made = Collector(path, Limits(client_share=1, rows_per_label=100, background=0))
+    made.commit()
+    assert Counter(each.label for each in made.keeper.read()) == {"a": 100}
+    made.keeper.close()
+
+
+def test_other_rules_give_other_labels(path: Path) -> None:
+    made = Collector(path)
+    for number in range(5):
+        made.keeper.add(sample(number, name=f"w{number}.example"), label="old", sensor="zeek", mono_ns=0)
+    made.keeper.add(sample(9, name="w\udcff\0.example"), label=None, sensor="zeek", mono_ns=0)
+    made.commit()
+    rules = {"w0.example": (True, "old"), "w1.example": (True, None), "w2.example": (False, None)}
+
+    def answer(name: str | None) -> tuple[bool, str | None]:
+        return rules.get(name or "", (True, "new"))
+
+    assert made.keeper.relabel("2", answer) == 5
+    assert [each.label for each in made.keeper.read()] == ["old", None, "new", "new", "new"]
+    assert made.keeper.relabel("2", lambda name: (True, "never asked")) == 0
+    made.commit()
+    assert (made.keeper.rows, made.keeper.labels_kept) == (5, 2)
+    made.keeper.close()
+
+
 def test_the_file_keeps_its_size(path: Path) -> None:
     """Small rows and large ones, many times what there is room for; rare labels stay."""
     room = 2 << 20

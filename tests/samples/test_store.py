@@ -118,6 +118,9 @@ def test_forget(filled: Path) -> None:
     keeper.add(sample(1), label="a", sensor="zeek", mono_ns=NOW)
     keeper.commit(NOW, NOW)
     assert [each.id for each in keeper.read()] == [301]
+    assert keeper.forget([301]) == 1
+    keeper.commit(NOW, NOW)
+    assert keeper.rows == 0
     keeper.close()
 
 

@@ -12,11 +12,12 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from eacf.bus import Endpoints, Peer
-from eacf.collect.writer import Kept, Writer
+from eacf.collect.writer import Kept, Writer, judged
 from eacf.errors import EacfError
 from eacf.flow import Needs
 from eacf.labels import LabelRules
@@ -77,7 +78,7 @@ def collect(
     the database cannot be opened (nothing is changed then), StoreError where it turns out to be damaged later.
     """
     started = _clock()
-    keeper = _begin(database, limits)
+    keeper = _begin(database, limits, rules)
     tap = Tap(secrets.token_hex(6), started=started, needs=needs, share=share, limit=None)
     try:
         peer = Peer(endpoints, f"eacf-{tap.topic.decode().replace('.', '-')}", [tap.topic], watch=True)
@@ -99,16 +100,25 @@ def collect(
         return loop.summary()
 
 
-def _begin(database: Path, limits: Limits) -> Keeper:
-    """Open it; one that another process holds is waited for a while."""
+def _begin(database: Path, limits: Limits, rules: LabelRules) -> Keeper:
+    """Open it, with labels by these rules; one that another process holds is waited for a while."""
     until = _clock() + BEGIN_S
     while True:
         try:
-            return Keeper.begin(database, limits)
+            keeper = Keeper.begin(database, limits)
+            try:
+                changed = keeper.relabel(rules.id, partial(judged, rules))
+            except EacfError:
+                keeper.close()
+                raise
         except Busy as error:
             if _clock() >= until:
                 raise
             _log.warning("%s; waiting for it", error)
+        else:
+            if changed:
+                _log.info("%s: labels of %s changed with the label map", database, _number(changed, "sample"))
+            return keeper
 
 
 class Loop:

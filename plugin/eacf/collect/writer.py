@@ -34,6 +34,14 @@ END_S: Final = 5.0
 _log = logging.getLogger("eacf.collect")
 
 
+def judged(rules: LabelRules, server_name: str | None) -> tuple[bool, str | None]:
+    """Whether a name may teach, and its label; None: background. The public name of an ECH front end says nothing of what
+    is behind it, so it teaches nothing, not even what the background looks like.
+    """
+    answer = rules.explain(server_name)
+    return answer.why is not Why.ECH, answer.label
+
+
 class Item(NamedTuple):
     """A flow on its way to the database."""
 
@@ -134,11 +142,11 @@ class Writer:
         with self._changed:
             queue, self._queue, self._queue_bytes = self._queue, [], 0
         for sample, sensor, mono_ns in queue:
-            answer = self._rules.explain(sample.server_name)
-            if answer.why is Why.ECH:
-                self._ech += 1
+            teaches, label = judged(self._rules, sample.server_name)
+            if teaches:
+                self._keeper.add(sample, label=label, sensor=sensor, mono_ns=mono_ns)
             else:
-                self._keeper.add(sample, label=answer.label, sensor=sensor, mono_ns=mono_ns)
+                self._ech += 1
 
     def _commit(self) -> None:
         keeper = self._keeper

@@ -173,6 +173,15 @@ class Index:
             gone.append(self._remove(label, self._chance.randrange(len(group))))
         return gone
 
+    def trim(self) -> list[int]:
+        """Bring what was loaded within bounds that were wider before; the ids of the rows that go."""
+        gone = []
+        for label, group in list(self.groups.items()):
+            limit = self.limits.background if label is None else self.limits.rows_per_label
+            for _ in range(len(group) - limit):
+                gone.append(self._remove(label, self._chance.randrange(len(group))))
+        return gone + self.shrink(max(0, self.bytes - self.limits.bytes))
+
     def forget(self, number: int, label: str | None) -> None:
         """A row that is there goes."""
         self._remove(label, self.groups[label].ids.index(number))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -13,9 +13,9 @@ from typing import Final, Self
 from eacf.flow import Sample
 from eacf.samples.clock import HOLD_NS, Clock
 from eacf.samples.index import Index, Limits
-from eacf.samples.rows import COLUMNS, ROW_BYTES, Row, bytes_of, client_of, row_of
+from eacf.samples.rows import COLUMNS, ROW_BYTES, Row, bytes_of, client_of, name_of, row_of
 from eacf.samples.schema import Busy, StoreError
-from eacf.samples.store import Store, claim
+from eacf.samples.store import BATCH, Store, claim
 
 PENDING_ROWS: Final = 20_000
 PENDING_BYTES: Final = 64 << 20
@@ -126,6 +126,35 @@ class Keeper(Store):
             del self._pending[:gone]
             self.counts.overflowed += gone
 
+    def forget(self, ids: Iterable[int]) -> int:
+        """As :meth:`Store.forget`."""
+        self._index = None  # what this connection changes is no change to SQLite's data_version
+        return super().forget(ids)
+
+    def relabel(self, rules: str, answer: Callable[[str | None], tuple[bool, str | None]]) -> int:
+        """Give what is there the labels of other rules; how many rows changed or went.
+
+        `rules`: their id; nothing is done where the last ones had the same. `answer`: whether a server name may teach, and
+        its label. Ended early, it is done again the next time. StoreError, Busy.
+        """
+        if self._ask("SELECT value FROM about WHERE key = 'rules'") == [(rules,)]:
+            return 0
+        self._index = None
+        at = changed = 0
+        query = f"SELECT id, label, server_name FROM samples WHERE id > ? ORDER BY id LIMIT {BATCH}"  # noqa: S608
+        while rows := self._ask(query, (at,)):
+            at = rows[-1][0]
+            answers = [(number, old, *answer(name_of(value))) for number, old, value in rows]
+            with self._writing():
+                gone = [number for number, _, kept, _ in answers if not kept]
+                others = [(label, number) for number, old, kept, label in answers if kept and label != old]
+                self._remove(gone)
+                self._db.executemany("UPDATE samples SET label = ? WHERE id = ?", others)
+            changed += len(gone) + len(others)
+        with self._writing():
+            self._db.execute("INSERT OR REPLACE INTO about VALUES ('rules', ?)", (rules,))
+        return changed
+
     def commit(self, wall_ns: int, mono_ns: int) -> None:
         """Write what is pending. Busy: nothing is written and nothing lost; StoreError: what was pending is lost, the file whole."""
         if self._clock is None:
@@ -152,11 +181,12 @@ class Keeper(Store):
 
     def _write(self, now: int, mono: int) -> tuple[Index, Counts]:
         """All of a commit, within its transaction. Whatever fails on the way, the index is read again the next time."""
+        known = self._index
         index, self._index = self._picture(now, mono), None
         self._follow_clock(now, mono)
         counts = Counts()
         rows: dict[int, Row] = {}
-        gone: list[int] = []
+        gone = index.trim() if index is not known else []
         placed = 0
         for row, size in self._pending:
             dropped = index.place(self._next, row[1], row[4], size)

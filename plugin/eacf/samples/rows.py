@@ -110,7 +110,7 @@ def stored_of(row: Row) -> Stored:
         orig_p,
         address_of(resp_h),
         resp_p,
-        name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else name,
+        name_of(name),
         payload or b"",
         chunks_of(chunks) if chunks else [],
         list(_integers(len(records) // 4).unpack(records)),
@@ -126,6 +126,11 @@ def name_value(name: str | None) -> str | bytes | None:
     if len(raw) > MAX_NAME_BYTES:
         return None
     return raw if "\0" in name or any("\ud800" <= each <= "\udfff" for each in name) else name
+
+
+def name_of(value: str | bytes | None) -> str | None:
+    """The server name that :func:`name_value` gave."""
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
 
 
 def chunks_value(chunks: list[Chunk]) -> bytes:
