@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from ipaddress import IPv4Address
 from pathlib import Path
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 from eacf.features.lengths import tabulated
@@ -38,6 +37,12 @@ def flows(
     return tuple(made)
 
 
+def turned(given: Sequence[Flow]) -> list[Flow]:
+    """An abrupt change: what behaves as web pages do is called chat from now on, and the other way round."""
+    names = {"chat": "web-page", "web-page": "chat"}
+    return [(names.get(label or "", label), client, records) for label, client, records in given]
+
+
 def table(given: Sequence[Flow]) -> NDArray[np.int64]:
     return tabulated([records for _, _, records in given], 16)
 
@@ -61,13 +66,3 @@ def fill(path: Path, given: Sequence[Flow], seed: int = 0) -> None:
         keeper.add(sample, label=label, sensor="zeek", mono_ns=time.monotonic_ns())
     keeper.commit(time.time_ns(), time.monotonic_ns())
     keeper.close()
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Callable[[Sequence[Flow]], Path]:
-    def make(given: Sequence[Flow]) -> Path:
-        path = tmp_path / "samples.db"
-        fill(path, given)
-        return path
-
-    return make

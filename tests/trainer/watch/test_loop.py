@@ -8,8 +8,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +23,22 @@ from eacf.bus import EmbeddedBus, Peer
 from eacf.files import replace as put
 from eacf.samples import Store
 from eacf.service import Signals
-from eacf.wire import ZEEK_TOPIC, encode_alarm
+from eacf.wire import (
+    ZEEK_TOPIC,
+    ModelDone,
+    ModelOffer,
+    decode_message,
+    encode_alarm,
+    encode_model,
+    flow_topic,
+    model_topic,
+)
 from eacf_trainer.watch.decisions import read
 from eacf_trainer.watch.home import LOG, RESULT, RUN, SHIPPED, SIGNED, TAKEN, Home
 from eacf_trainer.watch.loop import Watcher, why_of
-from eacf_trainer.watch.settings import Delivery, Settings, Triggers
-from tests.trainer.watch.conftest import fill, flows
+from eacf_trainer.watch.settings import Delivery, Settings
+from eacf_trainer.watch.triggers import Triggers
+from tests.trainer.watch.conftest import fill, flows, turned
 
 TESTBED = bundle.load(bundle.find("testbed")).id
 PUBLIC = bundle.load(bundle.find("public")).id
@@ -103,6 +115,13 @@ def test_a_turn_without_a_result_leaves_nothing(home: Home, database: Path) -> N
     watcher(home, database).recover()
     assert updates(home) == []
     assert not home.work.exists()
+
+
+def test_the_papers_way_removes_what_it_used(home: Home, database: Path) -> None:
+    result(home, learnt_ids=list(range(1, 41)), judgement=None)
+    watcher(home, database, Settings(paper=True)).recover()
+    with Store.open(database, readonly=True) as store:
+        assert [each.id for each in store.read()] == list(range(41, 61))
 
 
 def test_what_was_accepted_is_delivered_once_as_a_file_where_there_is_no_bus(
@@ -202,36 +221,60 @@ def command(tmp_path: Path, *more: str, gate: str = "alpha = 0.5", process: str 
     ]
 
 
+@contextmanager
+def worker(bus: EmbeddedBus, name: str) -> Iterator[None]:
+    """One that takes every model that is offered; a real one is pushed to in tests/worker."""
+    end, ready = threading.Event(), threading.Event()
+
+    def run() -> None:
+        topics = [flow_topic(name), model_topic(name)]
+        with Peer(bus.endpoints, name, topics, watch=True) as peer:
+            seen: set[bytes] = set()
+            while not end.is_set():
+                peer.wait(0.02)
+                seen |= {topic for added, topic in peer.subscriptions() if added}
+                if set(topics) <= seen:
+                    ready.set()
+                for frames in peer.receive(100):
+                    offer = decode_message(frames[3])
+                    if isinstance(offer, ModelOffer):
+                        model = signing.read_manifest(offer.manifest).id
+                        peer.send(offer.reply_to.encode(), encode_model(ModelDone(name, model, "serving", "")))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert ready.wait(WAIT_S)
+    yield
+    end.set()
+    thread.join()
+
+
 @pytest.mark.slow
-def test_one_turn_from_the_command_line(tmp_path: Path) -> None:
-    fill(tmp_path / "samples.db", flows(700, 21))
-    done = subprocess.run(
-        command(
-            tmp_path, "--once", "--no-bus", "--out", str(tmp_path / "newest.eacf"), gate="alpha = 0.5\nabstained = 1"
-        ),
-        capture_output=True,
-        text=True,
-        timeout=WAIT_S,
-        check=False,
-    )
-    lines = list(read(tmp_path / "home" / LOG))
-    assert [line["kind"] for line in lines][:2] == ["begin", "update"], done.stderr
-    line = lines[1]
-    assert line["outcome"] in ("accepted", "rejected")
-    assert done.returncode == (0 if line["outcome"] == "accepted" else 1)
-    assert f"update 1 (once): {line['outcome']}" in done.stdout
-    assert line["samples"]["judged"] > 100
+def test_from_samples_to_a_worker(tmp_path: Path) -> None:
+    """Applications have changed: the update is accepted, signed and pushed, told and shown; the next turn has nothing to do."""
+    fill(tmp_path / "samples.db", turned(flows(700, 21)))
+    key, _ = keys.new(tmp_path / "ops")
+    gate = "abstained = 1\ncalibration_error = 1\nunknown_said = 1"
+    with EmbeddedBus() as bus, worker(bus, "a" * 12):
+        where = ["--subscribe-endpoint", bus.endpoints.subscribe, "--publish-endpoint", bus.endpoints.publish]
+        run = command(tmp_path, "--once", "--key", str(key.path), *where, gate=gate)
+        done = subprocess.run(run, capture_output=True, text=True, timeout=WAIT_S, check=False)
+        again = subprocess.run(run, capture_output=True, text=True, timeout=WAIT_S, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    _, line, pushed = read(tmp_path / "home" / LOG)
+    assert (line["outcome"], line["samples"]["judged"] > 100) == ("accepted", True)
+    assert f"update 1 (once): accepted {line['bundle']}, macro-F1" in done.stdout
     assert line["lineage"]["parent"] == TESTBED
+    assert line["lineage"]["gate"]["p"] < 0.05
     assert set(line["seconds"]) == {"import", "read", "train", "judge", "write"}
-    kept = tmp_path / "home" / ("runs" if line["outcome"] == "accepted" else "failed")
-    assert any(line["bundle"] in each.name for each in kept.iterdir())
+    assert pushed["workers"] == {"a" * 12: ["serving", ""]}
+    signed = bundle.load(tmp_path / "home" / "runs" / line["bundle"] / SIGNED)
+    assert signed.manifest.signature is not None
+    assert signed.manifest.signature.serial == pushed["serial"]
     page = (tmp_path / "home" / "report.html").read_text()
     assert str(line["bundle"]) in page
     assert "<script" not in page
     assert "Side by side" in (tmp_path / "home" / "pages" / "1.html").read_text()
-    again = subprocess.run(
-        command(tmp_path, "--once", "--no-bus"), capture_output=True, text=True, timeout=WAIT_S, check=False
-    )
     assert (again.returncode, again.stdout) == (0, "nothing to do: no new sample is released\n")
 
 
@@ -249,19 +292,6 @@ def test_a_training_that_takes_too_much_memory_is_ended(tmp_path: Path) -> None:
     assert "150 are allowed (process.memory_mb)" in done.stdout, done.stderr
     line = list(read(tmp_path / "home" / LOG))[1]
     assert (line["outcome"], line["bundle"]) == ("failed", None)
-
-
-@pytest.mark.slow
-def test_the_papers_way_removes_what_it_used(tmp_path: Path) -> None:
-    fill(tmp_path / "samples.db", flows(60, 20))
-    done = subprocess.run(
-        command(tmp_path, "--once", "--no-bus", "--paper"), capture_output=True, text=True, timeout=WAIT_S, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    line = list(read(tmp_path / "home" / LOG))[1]
-    assert (line["outcome"], line["judgement"]) == ("accepted", None)
-    with Store.open(tmp_path / "samples.db", readonly=True) as store:
-        assert list(store.read()) == []
 
 
 def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:

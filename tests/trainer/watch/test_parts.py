@@ -51,7 +51,7 @@ def test_what_judged_an_accepted_update_is_new_to_the_next_one() -> None:
 
 
 def test_replay_takes_the_newest_of_each_label_and_more_of_what_is_rare_now() -> None:
-    names: list[str | None] = ["a", "b"] * 100 + ["gone"] * 100 + ["a", "b"] * 50
+    names: list[str | None] = [*["a", "b"] * 100, *["gone"] * 100, *["a", "b"] * 50]
     fresh, older = np.arange(300, 400), np.arange(300)
     found = replay(fresh, older, names, 1.0, 10_000)
     taken = [names[place] for place in found]
@@ -61,6 +61,6 @@ def test_replay_takes_the_newest_of_each_label_and_more_of_what_is_rare_now() ->
 
 
 def test_replay_keeps_to_the_room_there_is() -> None:
-    names: list[str | None] = ["a"] * 500 + ["b"] * 10
+    names: list[str | None] = [*["a"] * 500, *["b"] * 10]
     assert len(replay(np.arange(0), np.arange(510), names, 1.0, 100)) == 100
     assert len(replay(np.arange(0), np.arange(510), names, 0.0, 100)) == 0

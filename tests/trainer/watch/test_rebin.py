@@ -17,7 +17,7 @@ def lengths(first: list[int], second: list[int]) -> Lengths:
     return Lengths(LAYOUT, [first, second], bins=16)
 
 
-def kernel(features: Lengths) -> np.ndarray:  # type: ignore[type-arg]
+def kernel(features: Lengths) -> np.ndarray:
     return np.arange(features.shape[0] * 3, dtype=np.float32).reshape(-1, 3)
 
 

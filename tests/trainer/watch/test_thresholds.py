@@ -40,7 +40,7 @@ def test_nothing_held_out_nothing_said() -> None:
     assert smoothed(np.zeros(0), none, none, 3, 0.97).tolist() == [NEVER] * 3
 
 
-def held_out(labels: int, count: int, wrong: float) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def held_out(labels: int, count: int, wrong: float) -> tuple[np.ndarray, np.ndarray]:
     """Logits of a good model, and labels of which a share is wrong whatever the model says."""
     truth = RNG.integers(0, labels, count)
     logits = RNG.normal(0, 1, (count, labels + 1)).astype(np.float32)

@@ -134,7 +134,7 @@ def work(order: Order, folder: Path, clock: Clock) -> dict[str, Any]:
 def _parts(table: data.Table, asked: Settings, order: Order) -> Parts:
     if not asked.paper:
         return parts(table.ids, table.labels, asked.samples, accepted=order.accepted, learnt=order.learnt)
-    every = np.arange(len(table), dtype=np.int64)
+    every = np.flatnonzero(table.ids > order.accepted)
     return Parts(every, np.ones(len(every), bool), every[:0], every[:0])
 
 
