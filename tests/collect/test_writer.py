@@ -124,6 +124,23 @@ def test_a_lock_that_ends_later_costs_nothing(begin: Begin, path: Path, caplog: 
     assert caplog.text.count("another process holds it") == 1
 
 
+def test_what_could_not_be_written_at_the_end_is_counted(
+    begin: Begin, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "END_S", 0.1)
+    made = begin()
+    until(lambda: made.kept.bytes)
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    made.put([flow(number) for number in range(40)], "zeek")
+    assert made.end(20)
+    holder.close()
+    assert made.kept.counts["unwritten"] == 40
+    made.put([flow(1)], "zeek")  # too late; nobody takes it, and nobody waits
+    with Store.open(path, readonly=True) as store:
+        assert list(store.read()) == []
+
+
 def test_a_database_that_is_damaged_meanwhile_ends_it(begin: Begin, path: Path) -> None:
     failed: list[bool] = []
     made = begin(on_failure=lambda: failed.append(True))

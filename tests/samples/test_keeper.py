@@ -394,3 +394,21 @@ def test_killed_at_any_moment_what_was_written_is_there_and_whole(path: Path) ->
             assert found >= max([known, *said])
             assert len(list(store.read())) == rows
         known = found
+
+
+def test_killed_while_it_is_made_it_is_made_the_next_time(tmp_path: Path) -> None:
+    """At moments around the first statements, found by what is on the disk."""
+    for turn in range(6):
+        path = tmp_path / f"{turn}.db"
+        program = KILLED.format(tests=str(Path(__file__).parent), path=str(path))
+        process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL)
+        while not path.exists():
+            time.sleep(0.0005)
+        time.sleep(0.002 * turn)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        made = Collector(path)
+        made.add(1)
+        made.commit()
+        made.keeper.close()
+        assert whole(path)

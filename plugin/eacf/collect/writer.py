@@ -132,6 +132,11 @@ class Writer:
         while self.failure is None and self._keeper.pending and time.monotonic() < end:
             time.sleep(0.05)
             self._commit()
+        self._keeper.give_up()
+        with self._changed:
+            self._dropped += len(self._queue)
+            self._queue, self._queue_bytes = [], 0
+        self._tell()
         self._keeper.close()
 
     def _due(self) -> bool:
@@ -162,6 +167,10 @@ class Writer:
             self._warn(error)
         else:
             self._wait_s = COMMIT_S
+        self._tell()
+
+    def _tell(self) -> None:
+        keeper = self._keeper
         self.kept = Kept(
             keeper.rows, keeper.labels_kept, keeper.file_bytes(), self._counts(keeper.counts), keeper.jumps
         )

@@ -45,7 +45,7 @@ class Counts:
     overflowed: int = 0
     """Not taken: they waited too long for the disk (locked, slow or full)."""
     unwritten: int = 0
-    """Lost with a write that failed (disk full)."""
+    """Lost with a write that failed (disk full), or that could not be made before the end."""
 
 
 class Keeper(Store):
@@ -167,8 +167,7 @@ class Keeper(Store):
         except Busy:
             raise
         except StoreError:
-            self.counts.unwritten += len(self._pending)
-            self._pending, self._pending_bytes = [], 0
+            self.give_up()
             raise
         self._index = index
         self._rows, self._labels = index.rows, len(index.groups) - (None in index.groups)
@@ -178,6 +177,11 @@ class Keeper(Store):
         self._pending, self._pending_bytes = [], 0
         for name, number in vars(counts).items():
             setattr(self.counts, name, getattr(self.counts, name) + number)
+
+    def give_up(self) -> None:
+        """Drop what is pending, and count it."""
+        self.counts.unwritten += len(self._pending)
+        self._pending, self._pending_bytes = [], 0
 
     def _write(self, now: int, mono: int) -> tuple[Index, Counts]:
         """All of a commit, within its transaction. Whatever fails on the way, the index is read again the next time."""
