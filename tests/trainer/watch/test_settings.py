@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,3 +46,16 @@ def test_a_mistake_names_its_place(tmp_path: Path, text: str, told: str) -> None
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="name a settings file"):
         resolve(tmp_path / "none.toml", {})
+
+
+def test_the_page_on_the_loop_tells_every_setting_with_its_default() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "learning.md").read_text()
+    block = page.split("```toml\n", 1)[1].split("```", 1)[0]
+    assert parse(tomllib.loads(block), "docs/learning.md") == Settings()
+    told, there = (_keys(each) for each in (tomllib.loads(block), Settings().document()))
+    assert told == there
+
+
+def _keys(document: Mapping[str, Any]) -> set[str]:
+    inner = {f"{key}.{name}" for key, value in document.items() if isinstance(value, dict) for name in value}
+    return set(document) | inner

@@ -154,6 +154,27 @@ def test_the_papers_way_learns_from_all_there_is_and_judges_nothing(testbed: Par
     assert bundle.load(tmp_path / "run" / "testbed.eacf").id == found["bundle"]
 
 
+def test_labels_of_another_map_are_told(tmp_path: Path) -> None:
+    fill(tmp_path / "samples.db", [("another.example", "10.0.0.1", (100, -100))] * 5)
+    order = turn.Order(
+        turn=1,
+        reason="once",
+        alarms={},
+        parent=str(SHIPPED / "testbed"),
+        database=str(tmp_path / "samples.db"),
+        released_before_ns=2**62,
+        last=5,
+        accepted=0,
+        learnt=0,
+        created="2026-11-25T00:00:00Z",
+        settings=Settings().document(),
+    )
+    with pytest.raises(
+        SettingError, match=r"\(another.example\) is one that the model knows \(api-polling, bulk-upload, chat, ...\)"
+    ):
+        turn.work(order, tmp_path, turn.Clock())
+
+
 def test_nothing_to_learn_from_is_told(testbed: Parent) -> None:
     nothing = samples(())
     with pytest.raises(SettingError, match="no sample of a label"):

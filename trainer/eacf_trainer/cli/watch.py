@@ -26,9 +26,9 @@ docs/learning.md is the page to read before."""
 
 EPILOG = """\
 examples:
-  eacf-train watch /var/lib/eacf/learning --samples samples.db --from runs/office --labels office.toml --key ops.key
-  eacf-train watch home --samples samples.db --from public --once      one update now; prints the decision
-  eacf-train watch home --samples samples.db --settings watch.toml     all settings: docs/learning.md
+  eacf-train watch /var/lib/eacf/learning --db samples.db --from runs/office --labels office.toml --key ops.key
+  eacf-train watch home --db samples.db --from public --once      one update now; prints the decision
+  eacf-train watch home --db samples.db --settings watch.toml     all settings: docs/learning.md
 
 exit codes: 0 ended by a signal; with --once: accepted, or nothing to do; 1 rejected, failed, or a database or disk that does not
 work; 2 a mistake in the command or a setting"""
@@ -44,7 +44,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("home", type=Path, metavar="HOME", help="the watcher's folder; made where it is not there")
-    parser.add_argument("--samples", type=Path, required=True, metavar="DB", help="the database of `eacf collect`")
+    parser.add_argument("--db", type=Path, required=True, metavar="FILE", help="the database of `eacf collect`")
     parser.add_argument(
         "--from",
         dest="begin",
@@ -77,7 +77,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> int:
     """Watch."""
     from eacf.service import Signals
-    from eacf_trainer.watch import settings
+    from eacf_trainer.watch import render, settings
     from eacf_trainer.watch.home import Home
     from eacf_trainer.watch.loop import Ended, Watcher
 
@@ -96,7 +96,15 @@ def run(options: argparse.Namespace) -> int:
     endpoints = None if options.no_bus else _endpoints(options)
     with Home.open(options.home) as home, Signals() as signals:
         _begin(home, options)
-        watcher = Watcher(home, options.samples, asked, endpoints, signals, tell=_tell(options.home))
+        watcher = Watcher(
+            home,
+            options.db,
+            asked,
+            endpoints,
+            signals,
+            tell=lambda line: print(told(line), flush=True),
+            show=lambda: render.draw(options.home),
+        )
         try:
             watcher.recover()
             line = watcher.run(once=options.once)
@@ -114,8 +122,8 @@ def check(options: argparse.Namespace, asked: Any) -> None:
     from eacf import keys
     from eacf.samples import Store
 
-    if options.once or options.samples.exists():  # a collector may come later
-        Store.open(options.samples, readonly=True).close()
+    if options.once or options.db.exists():  # a collector may come later
+        Store.open(options.db, readonly=True).close()
     if asked.delivery.key:
         keys.PrivateKey.read(Path(asked.delivery.key))
     if asked.golden and not Path(asked.golden).exists():
@@ -146,17 +154,6 @@ def _endpoints(options: argparse.Namespace) -> Endpoints:
 
     settings = resolve(options.config, os.environ, {key: getattr(options, key) for key in ENDPOINTS}).settings
     return Endpoints(settings.subscribe_endpoint, settings.publish_endpoint)
-
-
-def _tell(home: Path) -> Any:
-    """Says each decision, and has its page written."""
-    from eacf_trainer.watch import render
-
-    def tell(line: dict[str, Any]) -> None:
-        print(told(line), flush=True)
-        render.draw(home)
-
-    return tell
 
 
 def told(line: dict[str, Any]) -> str:

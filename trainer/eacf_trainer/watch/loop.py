@@ -81,8 +81,10 @@ class Watcher:
         signals: Signals,
         *,
         tell: Callable[[Line], None] = lambda line: None,
+        show: Callable[[], None] = lambda: None,
     ) -> None:
-        """`endpoints` None: no bus; no alarm is heard, nothing is pushed. `tell` gets each line of the log."""
+        """`endpoints` None: no bus; no alarm is heard, nothing is pushed. `tell` gets each line of the log; `show` is called when there
+        were some and nothing urgent is left to do."""
         self.home = home
         self.heard: dict[str, int] = {}
         """Alarms by kind since the last update, and messages that could not be read as "malformed"."""
@@ -91,6 +93,8 @@ class Watcher:
         self._endpoints = endpoints
         self._signals = signals
         self._tell = tell
+        self._show = show
+        self._unshown = False
         self._said = ""
         self._push_at = 0.0
         self._tried_at: float | None = None
@@ -128,6 +132,9 @@ class Watcher:
             if look is not None and (reason := self._reason(look, once)) is not None:
                 line = self._turn(reason, look)
             self._deliver(now=once)
+            if self._unshown:
+                self._show()
+                self._unshown = False
             if once or self._signals.end:
                 return line
             self._wait(self._settings.poll_s)
@@ -336,6 +343,7 @@ class Watcher:
 
     def _say(self, line: Line) -> None:
         self.home.say(line)
+        self._unshown = True
         self._tell(line)
 
     def _wait(self, seconds: float) -> None:

@@ -175,15 +175,15 @@ def resolve(file: Path | None, flags: Mapping[str, Any]) -> Settings:
         try:
             document = tomllib.loads(file.read_text(encoding="utf-8"))
         except OSError as error:
-            raise SettingError(f"--config {file}: {error.strerror}; name a settings file (.toml)") from None
+            raise SettingError(f"--settings {file}: {error.strerror}; name a settings file (.toml)") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SettingError(f"--config {file}: is no TOML ({error})") from None
+            raise SettingError(f"--settings {file}: is no TOML ({error})") from None
     for key, value in flags.items():
         if value is not None:
             table, _, name = key.rpartition(".")
             place = document.setdefault(table, {}) if table else document
             if not isinstance(place, dict):
-                raise SettingError(f"--config {file}: {table} must be a table, as [{table}]")
+                raise SettingError(f"--settings {file}: {table} must be a table, as [{table}]")
             place[name] = value
     return parse(document, str(file or "the command"))
 

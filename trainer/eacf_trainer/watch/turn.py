@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,7 @@ def work(order: Order, folder: Path, clock: Clock) -> dict[str, Any]:
         Path(order.database), before.features, released_before_ns=order.released_before_ns, up_to=order.last
     )
     clock.done("read")
+    _check(table, before)
     chosen = _parts(table, asked, order)
     told = {
         "samples": len(table),
@@ -129,6 +130,21 @@ def work(order: Order, folder: Path, clock: Clock) -> dict[str, Any]:
         },
         "judgement": None if judgement is None else judgement.document(),
     }
+
+
+def _check(table: data.Table, before: Parent) -> None:
+    """Raise SettingError where the database speaks of other things than the model."""
+    found = {label for label in table.labels if label is not None}
+    if found and not found & set(before.labels):
+        raise SettingError(
+            f"none of the labels in the database ({_some(found)}) is one that the model knows ({_some(before.labels)}); give "
+            "`eacf collect` the label map that the model was fitted with, or fit a model to these labels first"
+        )
+
+
+def _some(labels: Iterable[str]) -> str:
+    first, *rest = sorted(labels)
+    return ", ".join([first, *rest[:2], *(["..."] if len(rest) > 2 else [])])
 
 
 def _parts(table: data.Table, asked: Settings, order: Order) -> Parts:
