@@ -204,7 +204,7 @@ def command(tmp_path: Path, *more: str, gate: str = "alpha = 0.5", process: str 
     (tmp_path / "watch.toml").write_text(SETTINGS.format(gate=gate, process=process))
     files = [
         str(tmp_path / "home"),
-        "--samples",
+        "--db",
         str(tmp_path / "samples.db"),
         "--settings",
         str(tmp_path / "watch.toml"),
