@@ -192,6 +192,7 @@ labels = "testbed"
 quarantine_s = 0
 [update]
 epochs = 3
+folds = 0
 [gate]
 {gate}
 [process]

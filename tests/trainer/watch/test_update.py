@@ -47,7 +47,7 @@ def others(testbed: Parent) -> Candidate:
     """Learnt from new samples of all labels but one."""
     kinds = tuple(app for app in APPS if app != LEFT_OUT)
     given = flows(700, 1, kinds)
-    return update.train(testbed, samples(given[:600]), samples(given[600:]), Update(epochs=10), 1)
+    return update.train(testbed, samples(given[:600]), samples(given[600:]), Update(epochs=10, folds=0), 1)
 
 
 def test_a_label_without_samples_is_not_forgotten(others: Candidate, testbed: Parent) -> None:
@@ -82,11 +82,15 @@ def test_the_candidate_serves(others: Candidate, tmp_path: Path) -> None:
 
 
 def test_the_same_arguments_give_the_same_bytes(testbed: Parent) -> None:
-    given = flows(150, 4)
+    given = flows(250, 4)
     one, two = (
-        update.train(testbed, samples(given[:100]), samples(given[100:]), Update(epochs=1), 5) for _ in range(2)
+        update.train(testbed, samples(given[:200]), samples(given[200:]), Update(epochs=1, folds=2), 5)
+        for _ in range(2)
     )
     assert one.model == two.model
+    assert one.calibrated == 250 - sum(
+        one.dropped.values()
+    )  # those that learnt, too, by models that had not learnt from them
     assert one.document(lineage={}) == two.document(lineage={})
 
 
@@ -96,7 +100,7 @@ def test_a_label_with_enough_samples_of_enough_clients_is_added(testbed: Parent,
     rare: list[Flow] = [("rare", f"10.1.0.{n % 9}", (2000, -2000)) for n in range(39)]
     one: list[Flow] = [("shouted", "10.9.9.9", (3000, -3000)) for n in range(60)]
     given = [*known, *new, *rare, *one]
-    made = update.train(testbed, samples(given), samples(known[:100]), Update(epochs=10), 1)
+    made = update.train(testbed, samples(given), samples(known[:100]), Update(epochs=10, folds=0), 1)
     assert made.added == ("telemetry",)
     assert made.labels == (*testbed.labels, "telemetry")
     assert right(made, new) > 0.9
@@ -109,8 +113,8 @@ def test_a_label_with_enough_samples_of_enough_clients_is_added(testbed: Parent,
 
 def test_bins_are_learnt_anew_unless_they_shall_stay(testbed: Parent) -> None:
     given = flows(300, 7)
-    kept = update.train(testbed, samples(given), samples(given[:50]), Update(epochs=1, bins="keep"), 1)
-    anew = update.train(testbed, samples(given), samples(given[:50]), Update(epochs=1), 1)
+    kept = update.train(testbed, samples(given), samples(given[:50]), Update(epochs=1, folds=0, bins="keep"), 1)
+    anew = update.train(testbed, samples(given), samples(given[:50]), Update(epochs=1, folds=0), 1)
     assert isinstance(kept.features, Lengths)
     assert isinstance(anew.features, Lengths)
     assert isinstance(testbed.features, Lengths)
@@ -127,7 +131,7 @@ def test_older_samples_that_the_new_ones_contradict_are_left_out(testbed: Parent
         [each[1] for each in (*older, *given)],
         new=np.arange(600) >= 200,
     )
-    made = update.train(testbed, both, samples(given[:50]), Update(epochs=1), 1)
+    made = update.train(testbed, both, samples(given[:50]), Update(epochs=1, folds=0), 1)
     wrong = sum(label in ("chat", "web-page") for label, _, _ in older)
     assert made.stale > 0.5 * wrong
     assert made.learnt == 600 - made.stale - sum(made.dropped.values())
@@ -146,7 +150,7 @@ def test_the_papers_way_learns_from_all_there_is_and_judges_nothing(testbed: Par
         accepted=10,
         learnt=5,
         created="2026-11-25T00:00:00Z",
-        settings=Settings(paper=True, update=Update(epochs=1)).document(),
+        settings=Settings(paper=True, update=Update(epochs=1, folds=0)).document(),
     )
     found = turn.work(order, tmp_path, turn.Clock())
     assert found["learnt_ids"] == list(range(11, 51))  # no sample twice, should it still be there

@@ -54,6 +54,8 @@ class Update:
     """Clients that they must come from, at least."""
     absent: Annotated[int, Field(ge=0)] = 20
     """A label with fewer samples than this is also kept by rows that the parent kept."""
+    folds: Annotated[int, Field(ge=0, le=20)] = 3
+    """Further trainings, each without a part of the new samples, which calibrates then; 0: only what was held out calibrates."""
     stale: bool = True
     """Whether older samples that the new ones contradict are left out: their application has changed."""
     stale_own: Share = 0.2

@@ -8,7 +8,6 @@ the parent kept (:mod:`.memory`). Older samples that the new ones contradict, an
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,7 +26,8 @@ from eacf_trainer.quantise import Quantisation
 from eacf_trainer.shown import Shown
 from eacf_trainer.watch import doubt, rebin
 from eacf_trainer.watch import settings as all_settings
-from eacf_trainer.watch.memory import Epochs, Memory
+from eacf_trainer.watch.course import Course
+from eacf_trainer.watch.memory import Memory
 from eacf_trainer.watch.parent import Parent
 from eacf_trainer.watch.thresholds import calibration
 
@@ -92,6 +92,19 @@ class Candidate:
         if not len(rows):
             return np.zeros((0, len(self.labels) + self.background), np.float32)
         return quantise.logits(self.model, self.quantisation, rows)
+
+    def as_parent(self, bundle_id: str = "") -> Parent:
+        """What the next clone can be made of, without a run folder; the manifest stays the parent's."""
+        return replace(
+            self.parent,
+            id=bundle_id,
+            labels=self.labels,
+            features=self.features,
+            weights=tuple(self.weights.values()),
+            ranges=self.ranges,
+            calibration=self.calibration,
+            model=self.model,
+        )
 
     def document(
         self,
@@ -165,14 +178,8 @@ def train(
     memory = Memory.of(parent, [label for label in range(len(parent.labels)) if counts[label] < settings.absent], seed)
     features = _features(parent, taught, memory, settings, seed)
     memory = memory.seen_by(features)
-    shown = Shown(parent.recipe, features, taught, seed)
-    width, outputs = features.shape[0], len(labels) + parent.background
-    network = networks.build(parent.recipe.network, width, outputs)
-    if settings.start == "clone":
-        network.set_weights(_cloned(parent, features, taught, memory, network.get_weights(), len(labels)))
-    known = taught.wanted < len(labels)
-    epochs = Epochs(shown, weights[known], memory, len(labels))
-    losses = _fit(parent, network, epochs, settings)
+    course = Course(parent, labels, features, memory, settings, seed)
+    network, losses, shown = course.fit(taught, weights)
     say(f"loss {losses[-1]:.4f} after {len(losses)} epochs")
     ranges = _ranges(shown, memory)
     model, ends = quantise.convert(network, ranges, parent.mu, parent.sd)
@@ -182,8 +189,16 @@ def train(
     contradicted = (int((~clean).sum()) + int(lied.sum())) / asked if asked else 0.0
     held = held.only(~lied)
     rows = learning.rows(features, held.table)
-    logits = quantise.logits(model, ends, rows) if len(rows) else np.zeros((0, outputs), np.float32)
-    found = calibration(parent, logits, held.wanted, labels, contradicted=contradicted)
+    said = [quantise.logits(model, ends, rows)] if len(rows) else []
+    crossed = course.crossed(taught, weights, new[current][clean])
+    say(f"{len(held.wanted)} samples held out and {sum(len(wanted) for _, wanted in crossed)} crossed calibrate")
+    found = calibration(
+        parent,
+        np.concatenate([*said, *(logits for logits, _ in crossed), np.zeros((0, course.outputs), np.float32)]),
+        np.concatenate([held.wanted, *(wanted for _, wanted in crossed)]),
+        labels,
+        contradicted=contradicted,
+    )
     return Candidate(
         parent=parent,
         labels=labels,
@@ -202,7 +217,7 @@ def train(
         learnt=len(taught.wanted),
         dropped=dropped,
         stale=int((~current).sum()),
-        calibrated=len(held.wanted),
+        calibrated=len(held.wanted) + sum(len(wanted) for _, wanted in crossed),
         seed=seed,
     )
 
@@ -312,57 +327,6 @@ def _features(parent: Parent, taught: Taught, memory: Memory, settings: Settings
         return old
     values = old.layout.of(learning.looked_at(taught.table, old.layout))
     return rebin.refitted(old, values, taught.wanted, seed, memory.values)
-
-
-def _cloned(
-    parent: Parent,
-    features: Features,
-    taught: Taught,
-    memory: Memory,
-    fresh: list[NDArray[np.float32]],
-    labels: int,
-) -> list[NDArray[np.float32]]:
-    """The parent's weights in a network with more outputs, for other bins; `fresh` are those of a new network."""
-    made = [np.array(each) for each in parent.weights]
-    if (
-        isinstance(features, Lengths)
-        and isinstance(parent.features, Lengths)
-        and features.edges != parent.features.edges
-    ):
-        values = features.layout.of(learning.looked_at(taught.table, features.layout))
-        if memory.values is not None and len(memory.values):
-            values = np.concatenate([values, memory.values])
-        made[0] = rebin.carried(made[0], parent.features, features, values)
-    old = len(parent.labels)
-    if labels > old:
-        kernel, bias = np.array(fresh[-2]), np.array(fresh[-1])
-        kernel[:, :old], bias[:old] = made[-2][:, :old], made[-1][:old]
-        if parent.background:
-            kernel[:, -1], bias[-1] = made[-2][:, -1], made[-1][-1]
-        bias[old:labels] = made[-1].mean()
-        made[-2:] = [kernel, bias]
-    return made
-
-
-def _fit(parent: Parent, network: networks.Network, epochs: Epochs, settings: Settings) -> list[float]:
-    training = parent.recipe.training
-    training = replace(
-        training,
-        epochs=settings.epochs or training.epochs,
-        learning_rate=training.learning_rate * settings.learning_rate,
-    )
-    losses: list[float] = []
-
-    def after(number: int, loss: float) -> None:
-        if not math.isfinite(loss):
-            raise SettingError(
-                f"update.learning_rate is {settings.learning_rate:g} of the recipe's, and the loss became no number in epoch "
-                f"{number + 1}; lower it"
-            )
-        losses.append(round(loss, 6))
-
-    networks.train(network, epochs, training, parent.mu, parent.sd, after=after)
-    return losses
 
 
 def _ranges(shown: Shown, memory: Memory) -> NDArray[np.uint8]:
