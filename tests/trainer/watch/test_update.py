@@ -88,9 +88,8 @@ def test_the_same_arguments_give_the_same_bytes(testbed: Parent) -> None:
         for _ in range(2)
     )
     assert one.model == two.model
-    assert one.calibrated == 250 - sum(
-        one.dropped.values()
-    )  # those that learnt, too, by models that had not learnt from them
+    # Held-out ones, and those that learnt, asked about by networks that had not learnt from them.
+    assert one.learnt < one.calibrated <= 250 - sum(one.dropped.values())
     assert one.document(lineage={}) == two.document(lineage={})
 
 

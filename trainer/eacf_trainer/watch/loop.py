@@ -96,6 +96,7 @@ class Watcher:
         self._show = show
         self._unshown = False
         self._said = ""
+        self._started = time.monotonic()
         self._push_at = 0.0
         self._tried_at: float | None = None
         self._outcomes: dict[str, Outcome] | None = None
@@ -171,7 +172,8 @@ class Watcher:
         if state.failures and since is not None and since < min(wanted.pause_s * 2**state.failures, MAX_PAUSE_S):
             return None
         alarmed = any(kind != "malformed" for kind in self.heard)
-        facts = triggers.Facts(look.new, look.window, since, alarmed)
+        waited = now - self._started if since is None else since
+        facts = triggers.Facts(look.new, look.window, since, waited, alarmed)
         return triggers.due(facts, wanted, paper=self._settings.paper)
 
     def _turn(self, reason: triggers.Reason, look: Look) -> Line:

@@ -41,6 +41,8 @@ class Facts:
     """Released samples since the last update was accepted."""
     since_s: float | None
     """Seconds since an update was tried; None: never."""
+    waited_s: float
+    """The same, or where there was none, since somebody has been watching."""
     alarmed: bool
     """A worker has raised an alarm since."""
 
@@ -49,13 +51,12 @@ def due(facts: Facts, settings: Triggers, *, paper: bool = False) -> Reason | No
     """Why to update now; None: not yet. `paper`: whatever there is will do, as there, one sample at least."""
     if facts.new < 1 or (not paper and facts.window < settings.least):
         return None
-    since = float("inf") if facts.since_s is None else facts.since_s
-    if since < settings.pause_s:
+    if facts.since_s is not None and facts.since_s < settings.pause_s:
         return None
     if facts.new >= settings.samples:
         return "samples"
     if settings.drift and facts.alarmed and facts.new >= settings.drift_new:
         return "drift"
-    if settings.interval_s and since >= settings.interval_s:
+    if settings.interval_s and facts.waited_s >= settings.interval_s:
         return "interval"
     return None
