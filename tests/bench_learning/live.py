@@ -23,8 +23,8 @@ sys.path.insert(0, str(HERE.parent / "bench_zeek"))
 
 FASTER = 10.0
 """How much faster the captures are played: what a think time is does not matter to record lengths."""
-WEEK = 3
-PHASES = (("before", 0, 400, 601), ("drifted", WEEK, 1500, 602), ("after", WEEK, 500, 603))
+WEEK = 2
+PHASES = (("before", 0, 1000, 601), ("drifted", WEEK, 1500, 602), ("after", WEEK, 500, 603))
 """Name, week, connections, seed."""
 READY_S, UPDATE_S, SETTLE_S = 60.0, 180.0, 8.0
 

@@ -22,6 +22,7 @@ examples:
   tcpdump -w - port 443 | eacf replay -      from standard input, until it ends
   eacf worker --bundle office.eacf           serve the Zeek on this machine until SIGTERM
   eacf record --bus --out office.jsonl.gz    write what the sensors see to a file, for the trainer
+  eacf collect --db samples.db               keep what they see in a bounded database, for the learning loop
   eacf status                                what the workers and Zeek processes on the bus are doing
   eacf model rollback --store DIR            the model that served before serves again, at once
   eacf doctor                                what is wrong where no label appears, and the remedy

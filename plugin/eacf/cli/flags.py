@@ -52,17 +52,18 @@ def resolved_settings(options: argparse.Namespace) -> Resolved:
 
 
 def bundle_exists(resolved: Resolved) -> None:
-    """SettingError where a bundle is named that is not there."""
-    bundle = resolved.settings.bundle
-    if bundle is None or bundle.exists():
-        return
-    from eacf.bundle import find, shipped
+    """SettingError where a bundle is named, to serve or to score, that is not there."""
+    for key in ("bundle", "shadow"):
+        bundle = getattr(resolved.settings, key)
+        if bundle is None or bundle.exists():
+            continue
+        from eacf.bundle import find, shipped
 
-    if not find(bundle).exists():
-        raise SettingError(
-            f"{resolved.origins['bundle']}: {bundle}: no such file; name a bundle (.eacf), or a shipped one: "
-            f"{', '.join(shipped())}"
-        )
+        if not find(bundle).exists():
+            raise SettingError(
+                f"{resolved.origins[key]}: {bundle}: no such file; name a bundle (.eacf), or a shipped one: "
+                f"{', '.join(shipped())}"
+            )
 
 
 def timeout_fits(options: argparse.Namespace) -> None:

@@ -9,7 +9,8 @@ from eacf.cli.flags import bundle_exists, resolved_settings, settings_flags
 
 WORKER = """\
 Serve the bus of a sensor: answer each flow with a verdict, until SIGTERM, which drains what is queued.
-SIGHUP reads the bundle again; a bad one never replaces a good one. The defaults fit a Zeek on this machine.
+SIGHUP reads the bundle, the store of models, the shadow and the trusted keys again; a bad bundle never replaces a
+good one. The defaults fit a Zeek on this machine.
 
 A setting is taken from its flag, else from the environment (EACF_<NAME>), else from the file of --config."""
 
@@ -17,6 +18,7 @@ WORKER_EPILOG = """\
 examples:
   eacf worker                                   the bundle `public`, Zeek's loopback ports
   eacf worker --bundle office.eacf --metrics-port 9114
+  eacf worker --model-store /var/lib/eacf/models --trusted-keys /etc/eacf/ops.pub    takes pushed models
   eacf worker --config /etc/eacf.toml
   EACF_LOG_LEVEL=debug eacf worker"""
 

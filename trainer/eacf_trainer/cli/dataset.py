@@ -24,8 +24,8 @@ Gather the TLS connections of captures and recordings into a dataset: a folder o
 models are trained. What has been read is kept if this ends early, however it ends; the same command goes on.
 
 Captures are pcap and pcapng, plain or gzip. Recordings are what `eacf record` wrote on a sensor, databases (.db)
-what `eacf collect` keeps. Folders are searched for all of them. Each connection is kept as models may see it: "stream" (payload, chunks with times, record
-lengths) and "records" (the first 16 record lengths alone)."""
+what `eacf collect` keeps. Folders are searched for all of them. Each connection is kept as models may see it:
+"stream" (payload, chunks with times, record lengths) and "records" (the first 16 record lengths alone)."""
 
 EPILOG = """\
 examples:
