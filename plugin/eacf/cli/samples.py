@@ -81,7 +81,10 @@ def run_list(options: argparse.Namespace) -> int:
     for name, number, clients, first, last in rows:
         print(f"{name:<{width}}  {number:>8}  {clients:>7}  {first:<16}  {last}")
     size = options.db.stat().st_size / 1e6
-    print(f"{sum(each.rows for each in labels):,} samples of {sum(each.label is not None for each in labels):,} labels, {size:,.1f} MB", file=sys.stderr)
+    print(
+        f"{sum(each.rows for each in labels):,} samples of {sum(each.label is not None for each in labels):,} labels, {size:,.1f} MB",
+        file=sys.stderr,
+    )
     return 0
 
 
