@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := trainer/demo/demo.pcap.gz
+# Files of tests side by side: most of them wait for processes and sockets.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: demo test check bundles docs bench bench-zeek bench-model bench-learning clean
 .DEFAULT_GOAL := test
@@ -37,7 +39,7 @@ demo: $(VENV)/.run
 	@echo "    $(BIN)/eacf replay YOUR.pcap --log-dir ."
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 # All that CI does: style, types, the direction of imports, tests.
 check: $(VENV)/.dev
@@ -45,7 +47,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 # The shipped bundle of made-up applications, from captures that are generated. `public` needs real ones:
 # eacf-train bundles public --captures FOLDER

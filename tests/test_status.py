@@ -13,6 +13,7 @@ from eacf.bus import EmbeddedBus, Endpoints, Peer
 from eacf.engine import Engine
 from eacf.errors import BusError
 from eacf.inference import Model
+from eacf.settings import Settings
 from eacf.status import Party, ask, inquire, process_facts
 from eacf.wire import (
     CONTROL_REQUEST_TOPIC,
@@ -22,7 +23,9 @@ from eacf.wire import (
     flow_topic,
     verdict_topic,
 )
-from eacf.worker import turn
+from eacf.worker.changes import Changes
+from eacf.worker.loop import Loop
+from eacf.worker.shelf import Shelf
 
 PretendZeek = Callable[[Endpoints, dict[str, Any]], AbstractContextManager[None]]
 
@@ -39,10 +42,12 @@ def workers(bus: EmbeddedBus, model: Model, *names: str) -> Iterator[None]:
 
     def serve(name: str) -> None:
         engine = Engine(model, worker=name, started=time.monotonic(), process=process_facts)
+        changes = Changes(engine, Shelf(Settings(), None), None, lambda: None)
         with Peer(bus.endpoints, name, [CONTROL_REQUEST_TOPIC, flow_topic(name)], watch=True) as peer:
+            loop = Loop(peer, engine, None, changes)
             while not ended.is_set():
                 peer.wait(0.01)
-                turn(peer, engine)
+                loop.turn()
 
     threads = [threading.Thread(target=serve, args=(name,)) for name in names]
     for thread in threads:

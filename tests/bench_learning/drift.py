@@ -21,7 +21,7 @@ import traffic
 from numpy.typing import NDArray
 from traffic import Traffic
 
-from eacf_trainer.processes import single_threaded
+from eacf_trainer.processes import end_with_parent, single_threaded
 
 WEEKS = 8
 TEACH, JUDGE = 2000, 1000
@@ -40,7 +40,7 @@ def measure(work: Path, seeds: int) -> dict[str, Any]:
             traffic.week(work / "traffic", seed, number, "teach", TEACH)
             traffic.week(work / "traffic", seed, number, "judge", JUDGE)
     told: dict[str, list[Told]] = {variant: [] for variant in VARIANTS}
-    with ProcessPoolExecutor(2, get_context("spawn"), initializer=single_threaded) as pool:
+    with ProcessPoolExecutor(2, get_context("spawn"), initializer=begin, max_tasks_per_child=3) as pool:
         for (_, seed, variant), found in zip(jobs, pool.map(run, jobs), strict=True):
             scores = " ".join(f"{score:.1f}" for score in found.scores)
             print(
@@ -65,6 +65,12 @@ def measure(work: Path, seeds: int) -> dict[str, Any]:
         "drift.loop_turns": sum(each.turns for each in told["loop"]),
         "drift.weeks": {variant: [round(float(each), 2) for each in scores] for variant, scores in mean.items()},
     }
+
+
+def begin() -> None:
+    """In each process: it ends with this one, and leaves the other core alone."""
+    single_threaded()
+    end_with_parent()
 
 
 @dataclass(frozen=True)

@@ -98,8 +98,11 @@ def test_stray_verdicts_are_counted_by_kind(faults: ModuleType, load: Path, tmp_
         with site.peer(topics=()) as (peer, topic):
             worker = site.start_worker()
             site.wait_for_flows(50)
-            lines = [json.loads(line) for line in (tmp_path / "eacf.log").read_text().splitlines()]
-            uid = next(line["uid"] for line in lines if "worker" in line)
+            log = tmp_path / "eacf.log"
+            site.wait_for(
+                lambda: b'"worker"' in log.read_bytes(), 60
+            )  # the first lines may be from before there was one
+            uid = next(line["uid"] for line in map(json.loads, log.read_text().splitlines()) if "worker" in line)
             model = "0" * 12
             peer.send(topic, encode_verdicts(model, [Verdict("Cnobody", "x", 0.5, model)] * 3))
             peer.send(topic, encode_verdicts(model, [Verdict(uid, "x", 0.5, model)] * 2))

@@ -204,13 +204,12 @@ def _order(options: argparse.Namespace, resolved: Resolved) -> int:
     from eacf.delivery import send_order
     from eacf.keys import PrivateKey, next_serial
     from eacf.models import orders
-    from eacf.reports import text
 
     key = PrivateKey.read(options.key)
     order = orders.sign(options.action, model_id, key, next_serial(options.key, time.time()))
     outcomes = send_order(bus_of(resolved.settings), order, wait_s=options.timeout)
     for worker, outcome in sorted(outcomes.items()):
-        print(f"worker {text(worker)}: {text(outcome.what)}{': ' + text(outcome.reason) if outcome.reason else ''}")
+        print(f"worker {worker}: {outcome.what}{': ' + outcome.reason if outcome.reason else ''}")
     if not outcomes:
         print("eacf: no worker on the bus takes orders (model_store and trusted_keys must be set)", file=sys.stderr)
     return 0 if outcomes and all(each.taken for each in outcomes.values()) else 1

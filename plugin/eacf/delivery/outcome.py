@@ -29,6 +29,11 @@ class Outcome(NamedTuple):
         return self.what in TAKEN
 
 
+def heard(what: str, reason: str) -> Outcome:
+    """What somebody on the bus says of himself: on one line, and with nothing that could steer a terminal."""
+    return Outcome(*("".join(each if each.isprintable() else "?" for each in text) for text in (what, reason)))
+
+
 def said(reason: str) -> str:
     """A reason as a message may hold it."""
     data = reason.encode("utf-8", "replace")

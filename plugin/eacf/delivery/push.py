@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from eacf.bundle.archive import MANIFEST, unpack
 from eacf.bundle.signing import read_manifest
 from eacf.bus import Endpoints, Peer
-from eacf.delivery.outcome import Letter, Outcome
+from eacf.delivery.outcome import Letter, Outcome, heard
 from eacf.errors import BundleError, BusError, WireError
 from eacf.wire import (
     MAX_PART,
@@ -85,7 +85,7 @@ class Push:
                 end = min(size, offset + min(room, MAX_ROOM))
                 return worker, [self._part(worker, at, end) for at in range(offset, end, MAX_PART)], None
             case ModelDone(worker, model, what, reason) if model in (self.model, "unknown"):
-                outcome = Outcome(what, reason)
+                outcome = heard(what, reason)
                 self.tell(Progress(worker, size if outcome.taken else 0, size, outcome))
                 return worker, [], outcome
         return None
@@ -106,7 +106,7 @@ class Command:
 
     def hear(self, message: Message) -> tuple[str, list[Letter], Outcome | None] | None:
         if isinstance(message, ModelOrdered):
-            return message.worker, [], Outcome(message.outcome, message.reason)
+            return message.worker, [], heard(message.outcome, message.reason)
         return None
 
 
