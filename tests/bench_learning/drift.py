@@ -33,22 +33,21 @@ VARIANTS = ("frozen", "loop", "poisoned", "paper", "paper-poisoned", "oracle")
 
 def measure(work: Path, seeds: int) -> dict[str, Any]:
     """Figures ``drift.*``; a plot in `work`."""
-    jobs = [(str(work), seed, variant) for seed in range(1, seeds + 1) for variant in VARIANTS]
     for seed in range(1, seeds + 1):
         for number in range(WEEKS):
             print(f"  seed {seed}, week {number}: traffic", file=sys.stderr, flush=True)
             traffic.week(work / "traffic", seed, number, "teach", TEACH)
             traffic.week(work / "traffic", seed, number, "judge", JUDGE)
     told: dict[str, list[Told]] = {variant: [] for variant in VARIANTS}
-    with ProcessPoolExecutor(2, get_context("spawn"), initializer=begin, max_tasks_per_child=3) as pool:
-        for (_, seed, variant), found in zip(jobs, pool.map(run, jobs), strict=True):
-            scores = " ".join(f"{score:.1f}" for score in found.scores)
-            print(
-                f"  seed {seed}, {variant}: {scores} ({found.accepted} of {found.turns} accepted)",
-                file=sys.stderr,
-                flush=True,
-            )
-            told[variant].append(found)
+    for seed in range(1, seeds + 1):  # processes of their own: TensorFlow keeps what it has built
+        with ProcessPoolExecutor(2, get_context("spawn"), initializer=begin) as pool:
+            for variant, found in zip(
+                VARIANTS, pool.map(run, [(str(work), seed, each) for each in VARIANTS]), strict=True
+            ):
+                scores = " ".join(f"{score:.1f}" for score in found.scores)
+                taken = f"{found.accepted} of {found.turns} accepted"
+                print(f"  seed {seed}, {variant}: {scores} ({taken})", file=sys.stderr, flush=True)
+                told[variant].append(found)
     weeks = {variant: np.array([each.scores for each in several]) for variant, several in told.items()}
     plot(work / "drift.svg", weeks)
     mean = {variant: scores.mean(axis=0) for variant, scores in weeks.items()}

@@ -126,6 +126,22 @@ def test_fewer_answers_are_fine_where_more_of_them_are_right() -> None:
     assert "abstention" not in failed(found)
 
 
+def test_a_wrong_answer_costs_what_a_right_one_gains() -> None:
+    """The serving model answers all, a third of it wrongly; the candidate keeps silent on more than half and errs nowhere else."""
+    before = scores(wrong_every(3))
+    after = scores([label or "" for label in TRUTH])
+
+    def speaking_on(share: int) -> Scores:
+        muted = np.where((np.arange(600) % 20 < share)[:, None], after.logits, after.logits / 8).astype(np.float32)
+        return Scores(LABELS, muted, replace(after.calibration, thresholds=np.full(3, 0.9)))
+
+    found = judge(before, speaking_on(9), TRUTH, CLIENTS)  # 45 % right, against 67 % less 33 %
+    assert found.candidate["abstained"] == pytest.approx(0.55)
+    assert found.candidate["said_right"] < found.serving["said_right"]
+    assert "abstention" not in failed(found)
+    assert "abstention" in failed(judge(before, speaking_on(6), TRUTH, CLIENTS))  # 30 %
+
+
 def test_confidence_must_keep_its_word() -> None:
     boaster = scores(wrong_every(3), sure=12.0)
     found = judge(scores(wrong_every(2), sure=1.0), boaster, TRUTH, CLIENTS)

@@ -255,6 +255,7 @@ def _figures(scores: Scores, known: NDArray[np.bool_], truth: Names, best: Names
         "abstained": _mean(~told),
         "accuracy_said": _mean(right[told]),
         "said_right": _mean(right & told),
+        "said_wrong": _mean(~right & told),
         "calibration_error": _rounded(calibration_error(scores.confidence[known], right)),
         "unknown_said": _mean(unknown),
     }
@@ -324,17 +325,17 @@ def _bounded(
 
 
 def _speaks(figures: Mapping[str, Mapping[str, float | None]], settings: Settings) -> Check:
-    """A serving model that talks nonsense is no measure of how much should be said: what counts is what is said and right."""
+    """A serving model that talks nonsense is no measure of how much should be said: a wrong answer costs as much as a right one gains."""
     check = _bounded(
         "abstention", "known flows unanswered", figures, "abstained", settings.abstained, settings.abstained_more
     )
-    before, after = figures["serving"]["said_right"], figures["candidate"]["said_right"]
-    if before is None or after is None:
-        return check
+    said = [[figures[side][key] or 0.0 for key in ("said_right", "said_wrong")] for side in ("serving", "candidate")]
+    (right, wrong), (right_after, wrong_after) = said
     return Check(
         check.name,
-        check.passed or after > before,
-        f"{check.text}; answered rightly: {100 * before:.1f} % -> {100 * after:.1f} %",
+        check.passed or right_after - wrong_after > right - wrong,
+        f"{check.text}; answered rightly: {100 * right:.1f} % -> {100 * right_after:.1f} %, wrongly: {100 * wrong:.1f} % -> "
+        f"{100 * wrong_after:.1f} %",
     )
 
 

@@ -32,6 +32,7 @@ FIGURES = {
     "abstained": "known flows unanswered",
     "accuracy_said": "right of the answered",
     "said_right": "answered rightly",
+    "said_wrong": "answered wrongly",
     "calibration_error": "calibration error",
     "unknown_said": "flows of no label answered",
     "golden": "golden samples right",
