@@ -8,37 +8,28 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from eacf import bundle, keys
-from eacf.bundle import signing
 from eacf.bus import EmbeddedBus, Peer
 from eacf.files import replace as put
 from eacf.samples import Store
 from eacf.service import Signals
 from eacf.wire import (
     ZEEK_TOPIC,
-    ModelDone,
-    ModelOffer,
-    decode_message,
     encode_alarm,
-    encode_model,
-    flow_topic,
-    model_topic,
 )
 from eacf_trainer.watch.decisions import read
 from eacf_trainer.watch.home import LOG, RESULT, RUN, SHIPPED, SIGNED, TAKEN, Home
 from eacf_trainer.watch.loop import Watcher, why_of
-from eacf_trainer.watch.settings import Delivery, Settings
+from eacf_trainer.watch.settings import Settings
 from eacf_trainer.watch.triggers import Triggers
-from tests.trainer.watch.conftest import fill, flows, turned
+from tests.trainer.watch.conftest import fill, flows, pretend_worker, turned
 
 TESTBED = bundle.load(bundle.find("testbed")).id
 PUBLIC = bundle.load(bundle.find("public")).id
@@ -124,43 +115,6 @@ def test_the_papers_way_removes_what_it_used(home: Home, database: Path) -> None
         assert [each.id for each in store.read()] == list(range(41, 61))
 
 
-def test_what_was_accepted_is_delivered_once_as_a_file_where_there_is_no_bus(
-    home: Home, database: Path, tmp_path: Path
-) -> None:
-    result(home)
-    out = tmp_path / "newest.eacf"
-    watching = watcher(home, database, Settings(delivery=Delivery(out=str(out))))
-    watching.recover()
-    assert home.state.pending == PUBLIC
-    for _ in range(2):
-        watching._deliver(now=True)
-    assert home.state.pending is None
-    assert bundle.load(out).id == PUBLIC
-    assert [line["kind"] for line in read(home.path / LOG)] == ["begin", "update", "push"]
-
-
-def test_a_push_that_reached_nobody_is_tried_again_with_the_same_serial(
-    home: Home, database: Path, tmp_path: Path
-) -> None:
-    key, _ = keys.new(tmp_path / "ops")
-    wanted = Settings(delivery=Delivery(key=str(key.path), wait_s=0.3, again_s=0.1))
-    result(home)
-    with EmbeddedBus() as bus:
-        watching = watcher(home, database, wanted, endpoints=bus.endpoints)
-        watching.recover()
-        for _ in range(3):
-            watching._deliver(now=True)
-        watching.close()
-    assert home.state.pending == PUBLIC
-    pushes = [line for line in read(home.path / LOG) if line["kind"] == "push"]
-    assert len(pushes) == 1  # the same outcome is said once
-    assert not pushes[0]["done"]
-    signed = bundle.load(home.run(PUBLIC) / SIGNED)
-    assert signed.manifest.signature is not None
-    assert signed.manifest.signature.serial == pushes[0]["serial"]
-    signing.verify(signed.manifest, keys.Trusted([key.public]))
-
-
 def test_alarms_on_the_bus_are_a_reason(home: Home, database: Path) -> None:
     with EmbeddedBus() as bus, Peer(bus.endpoints, "worker", [], watch=True) as worker:
         settings = Settings(triggers=Triggers(least=1, drift_new=1, pause_s=0, interval_s=0))
@@ -222,41 +176,13 @@ def command(tmp_path: Path, *more: str, gate: str = "alpha = 0.5", process: str 
     ]
 
 
-@contextmanager
-def worker(bus: EmbeddedBus, name: str) -> Iterator[None]:
-    """One that takes every model that is offered; a real one is pushed to in tests/worker."""
-    end, ready = threading.Event(), threading.Event()
-
-    def run() -> None:
-        topics = [flow_topic(name), model_topic(name)]
-        with Peer(bus.endpoints, name, topics, watch=True) as peer:
-            seen: set[bytes] = set()
-            while not end.is_set():
-                peer.wait(0.02)
-                seen |= {topic for added, topic in peer.subscriptions() if added}
-                if set(topics) <= seen:
-                    ready.set()
-                for frames in peer.receive(100):
-                    offer = decode_message(frames[3])
-                    if isinstance(offer, ModelOffer):
-                        model = signing.read_manifest(offer.manifest).id
-                        peer.send(offer.reply_to.encode(), encode_model(ModelDone(name, model, "serving", "")))
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    assert ready.wait(WAIT_S)
-    yield
-    end.set()
-    thread.join()
-
-
 @pytest.mark.slow
 def test_from_samples_to_a_worker(tmp_path: Path) -> None:
     """Applications have changed: the update is accepted, signed and pushed, told and shown; the next turn has nothing to do."""
     fill(tmp_path / "samples.db", turned(flows(700, 21)))
     key, _ = keys.new(tmp_path / "ops")
     gate = "abstained = 1\ncalibration_error = 1\nunknown_said = 1"
-    with EmbeddedBus() as bus, worker(bus, "a" * 12):
+    with EmbeddedBus() as bus, pretend_worker(bus, "a" * 12):
         where = ["--subscribe-endpoint", bus.endpoints.subscribe, "--publish-endpoint", bus.endpoints.publish]
         run = command(tmp_path, "--once", "--key", str(key.path), *where, gate=gate)
         done = subprocess.run(run, capture_output=True, text=True, timeout=WAIT_S, check=False)

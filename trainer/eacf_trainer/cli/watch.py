@@ -134,7 +134,7 @@ def _begin(home: Any, options: argparse.Namespace) -> None:
     import time
 
     from eacf_trainer.watch.home import SHIPPED
-    from eacf_trainer.watch.loop import text_of
+    from eacf_trainer.watch.sending import text_of
 
     at = text_of(time.time())
     if options.go_back is not None:

@@ -14,24 +14,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import psutil
 
-from eacf import bundle, keys
-from eacf.bundle import signing
 from eacf.bus import Endpoints, Peer
-from eacf.delivery import Outcome, push
-from eacf.errors import BusError, EacfError, SettingError, WireError
+from eacf.errors import SettingError, WireError
 from eacf.files import lock
-from eacf.files import replace as put
 from eacf.samples import Store, StoreError
 from eacf.service import Signals
-from eacf.wire import ZEEK_TOPIC, Alarm, decode_message
+from eacf.wire import ZEEK_TOPIC, Alarm, Hello, decode_message
 from eacf_trainer.watch import triggers
-from eacf_trainer.watch.home import SIGNED, Home
+from eacf_trainer.watch.home import Home
+from eacf_trainer.watch.sending import Line, Sender, text_of
 from eacf_trainer.watch.settings import Settings
 
 LOOK_S = 0.25
@@ -48,7 +44,6 @@ HIDDEN = ("accepted", "learnt_ids", "released_before_ns", "database", "last", "l
 """Of a result: what the log need not say."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
-Line = dict[str, Any]
 _log = logging.getLogger("eacf.watch")
 
 
@@ -97,11 +92,10 @@ class Watcher:
         self._unshown = False
         self._said = ""
         self._started = time.monotonic()
-        self._push_at = 0.0
         self._tried_at: float | None = None
-        self._outcomes: dict[str, Outcome] | None = None
+        self.sender = Sender(home, settings.delivery, endpoints, self._say)
         self._peer: Peer | None = None
-        if endpoints is not None and settings.triggers.drift:
+        if endpoints is not None and (settings.triggers.drift or self.sender.pushes):
             self._peer = Peer(endpoints, f"eacf-watch-{secrets.token_hex(6)}", [ZEEK_TOPIC])
             self._peer.wake_on(signals.descriptor)
 
@@ -132,7 +126,7 @@ class Watcher:
             line, look = None, self._look()
             if look is not None and (reason := self._reason(look, once)) is not None:
                 line = self._turn(reason, look)
-            self._deliver(now=once)
+            self.sender.deliver(now=once)
             if self._unshown:
                 self._show()
                 self._unshown = False
@@ -287,62 +281,6 @@ class Watcher:
         except StoreError as error:
             _log.warning("samples that were used stay in the database: %s", error)
 
-    def _deliver(self, *, now: bool = False) -> None:
-        """Sign what was accepted, leave it where it is wanted, push it."""
-        pending = self.home.state.pending
-        if pending is None or (time.monotonic() < self._push_at and not now):
-            return
-        wanted = self._settings.delivery
-        self._push_at = time.monotonic() + wanted.again_s
-        try:
-            data, serial = self._signed(pending)
-            if wanted.out:
-                put(Path(wanted.out), data, 0o644)
-        except (OSError, EacfError) as error:
-            _log.error("bundle %s cannot be delivered: %s", pending, error)
-            return
-        if serial is None or not wanted.push or self._endpoints is None:
-            self._say(self._pushed(pending, serial, None))
-            return
-        try:
-            outcomes = push(self._endpoints, data, wait_s=wanted.wait_s)
-        except BusError as error:
-            _log.warning("bundle %s reached nobody: %s", pending, error)
-            return
-        line = self._pushed(pending, serial, outcomes)
-        if line["done"] or outcomes != self._outcomes:
-            self._say(line)
-        self._outcomes = outcomes
-
-    def _pushed(self, bundle_id: str, serial: int | None, outcomes: dict[str, Outcome] | None) -> Line:
-        taken = [worker for worker, outcome in (outcomes or {}).items() if outcome.taken]
-        return {
-            "kind": "push",
-            "at": text_of(time.time()),
-            "bundle": bundle_id,
-            "serial": serial,
-            "file": self._settings.delivery.out or None,
-            "workers": None if outcomes is None else {worker: list(outcome) for worker, outcome in outcomes.items()},
-            "done": outcomes is None or bool(taken),
-        }
-
-    def _signed(self, bundle_id: str) -> tuple[bytes, int | None]:
-        """The bundle's file, signed once with a number of its own where there is a key; the number."""
-        keyfile = self._settings.delivery.key
-        if not keyfile:
-            return bundle.read_file(self.home.bundle(bundle_id)), None
-        path = self.home.run(bundle_id) / SIGNED
-        key = keys.PrivateKey.read(Path(keyfile))
-        if path.exists():
-            data = bundle.read_file(path)
-            signature = bundle.from_bytes(data, str(path)).manifest.signature
-            if signature is not None and signature.key == key.id:
-                return data, signature.serial
-        serial = keys.next_serial(Path(keyfile), time.time())
-        data = signing.sign(bundle.read_file(self.home.bundle(bundle_id)), key, serial=serial)
-        put(path, data, 0o600)
-        return data, serial
-
     def _say(self, line: Line) -> None:
         self.home.say(line)
         self._unshown = True
@@ -366,6 +304,8 @@ class Watcher:
         except WireError:
             self.heard["malformed"] = self.heard.get("malformed", 0) + 1
             return
+        if isinstance(message, Hello):
+            self.sender.met(message.worker, message.model)
         if not isinstance(message, Alarm):
             return
         serving = self.home.state.serving
@@ -382,8 +322,3 @@ def why_of(found: Line) -> list[str]:
         return [str(found["error"])]
     judgement = found.get("judgement") or {}
     return [str(check["text"]) for check in judgement.get("checks", ()) if not check["passed"]]
-
-
-def text_of(seconds: float) -> str:
-    """UTC, to the second."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -91,7 +91,7 @@ class Gate:
     abstained: Share = 0.5
     """Share of known flows that it may leave unanswered..."""
     abstained_more: Share = 0.05
-    """...or so much more than the serving model does, whichever is greater; in any case it may if right answers less wrong ones are more."""
+    """...or so much more than the serving model does, whichever is greater; more if right answers less wrong ones are more."""
     calibration_error: Share = 0.1
     """Expected calibration error likewise: this, or the serving model's and `calibration_more`."""
     calibration_more: Share = 0.03
