@@ -21,19 +21,12 @@ from eacf.collect.writer import Kept, Writer, judged
 from eacf.errors import EacfError
 from eacf.flow import Needs
 from eacf.labels import LabelRules
+from eacf.record.ear import Ear, peer_of
 from eacf.record.tap import Tap
 from eacf.samples import Busy, Keeper, Limits
 from eacf.service import Signals, join
 
-TURN_MESSAGES: Final = 64
-"""Messages taken from the socket in one go."""
-SILENCE_S: Final = 10.0
-"""No sensor for so long after the start is worth a line in the log."""
 LOG_S: Final = 60.0
-QUIET_S: Final = 0.1
-"""At the end: nothing has come for so long, so nothing is on its way."""
-DRAIN_S: Final = 2.0
-"""At the end: time for what is on its way; the rest is dropped."""
 BEGIN_S: Final = 30.0
 """At the start: time in which another process must let go of the database."""
 CLOSE_S: Final = 10.0
@@ -81,7 +74,7 @@ def collect(
     keeper = _begin(database, limits, rules)
     tap = Tap(secrets.token_hex(6), started=started, needs=needs, share=share, limit=None)
     try:
-        peer = Peer(endpoints, f"eacf-{tap.topic.decode().replace('.', '-')}", [tap.topic], watch=True)
+        peer = peer_of(endpoints, tap)
     except EacfError:
         keeper.close()
         raise
@@ -125,6 +118,7 @@ class Loop:
     """See the module."""
 
     def __init__(self, peer: Peer, tap: Tap, writer: Writer, started: float) -> None:
+        self._ear = Ear(peer, tap, lambda heard: writer.put(heard.samples, heard.sender), _log)
         self._peer = peer
         self._tap = tap
         self._writer = writer
@@ -132,13 +126,10 @@ class Loop:
 
     def run(self, signals: Signals, progress: Callable[[Summary], None]) -> None:
         """Collect until the end."""
-        warn_at = _clock() + SILENCE_S
         progress_at, log_at = _clock(), _clock() + LOG_S
         while not signals.end and self._writer.failure is None:
             now = _clock()
-            if now >= warn_at and not self._tap.sensors_seen:
-                _log.warning("no sensor has spoken yet; is eacf loaded there (eacf status asks)?")
-                warn_at = float("inf")
+            self._ear.mind_silence()
             if now >= log_at:
                 _log.info("%s", told(self.summary()))
                 log_at = now + LOG_S
@@ -147,8 +138,8 @@ class Loop:
                 progress_at = now + 1.0
             self._peer.wait(self._tap.next_deadline() - _clock())
             signals.clear()
-            self._turn()
-        self._drain()
+            self._ear.turn()
+        self._ear.drain(self._ear.turn)
 
     def summary(self) -> Summary:
         """What came so far."""
@@ -157,29 +148,6 @@ class Loop:
         return Summary(
             tap.recorded, tap.sensors_seen, tap.malformed.copy(), self._peer.unsent, seconds, self._writer.kept
         )
-
-    def _turn(self) -> int:
-        """Take what is there, say what is due. Returns how many messages were taken."""
-        tap = self._tap
-        for added, topic in self._peer.subscriptions():
-            tap.subscription(added, topic)
-        messages = self._peer.receive(TURN_MESSAGES)
-        for frames in messages:
-            if (heard := tap.receive(frames)) is not None:
-                self._writer.put(heard.samples, heard.sender)
-        for message in tap.due(_clock()):
-            self._peer.send(message.topic, message.body)
-        return len(messages)
-
-    def _drain(self) -> None:
-        """Leave our topic, then take what was on its way."""
-        self._peer.unsubscribe(self._tap.topic)
-        end = _clock() + DRAIN_S
-        quiet_at = _clock() + QUIET_S
-        while (now := _clock()) < min(end, quiet_at):
-            self._peer.wait(quiet_at - now)
-            if self._turn():
-                quiet_at = _clock() + QUIET_S
 
 
 def told(summary: Summary) -> str:

@@ -1,6 +1,7 @@
 """A tap: hears what sensors collect and writes it to a file, with no model and no worker.
 
-Reading order: `tap` (the protocol, without I/O), `loop` (the tap on a bus); `eacf.recording` is the file.
+Reading order: `tap` (the protocol, without I/O), `ear` (the tap on a bus, which `eacf.collect` uses, too), `loop` (into a file);
+`eacf.recording` is the file.
 """
 
 from __future__ import annotations

@@ -17,20 +17,13 @@ from pathlib import Path
 from eacf.bus import Endpoints, Peer
 from eacf.errors import BusError
 from eacf.flow import Needs
-from eacf.record.tap import Tap
+from eacf.record.ear import Ear, peer_of
+from eacf.record.tap import Heard, Tap
 from eacf.recording import Journal, line
 from eacf.service import Signals, join
 
-TURN_MESSAGES = 64
-"""Messages taken from the socket in one go."""
 FLUSH_S = 0.5
 """A line waits so long for the file at most."""
-SILENCE_S = 10.0
-"""No sensor for so long after the start is worth a line in the log."""
-QUIET_S = 0.1
-"""At the end: nothing has come for so long, so nothing is on its way."""
-DRAIN_S = 2.0
-"""At the end: time for what is on its way; the rest is dropped."""
 
 _log = logging.getLogger("eacf.record")
 _clock = time.monotonic
@@ -70,7 +63,7 @@ def record(
     started = _clock()
     until = float("inf") if duration_s is None else started + duration_s
     tap = Tap(secrets.token_hex(6), started=started, needs=needs, share=share, limit=flows)
-    with Journal(out, append=append) as journal, _peer(endpoints, tap) as peer, Signals() as signals:
+    with Journal(out, append=append) as journal, peer_of(endpoints, tap) as peer, Signals() as signals:
         if journal.torn:
             _log.warning("%s: cut off a torn end of %d bytes", out, journal.torn)
         peer.wake_on(signals.descriptor)
@@ -83,14 +76,11 @@ def record(
         return recorder.summary()
 
 
-def _peer(endpoints: Endpoints, tap: Tap) -> Peer:
-    return Peer(endpoints, f"eacf-{tap.topic.decode().replace('.', '-')}", [tap.topic], watch=True)
-
-
 class Recorder:
     """See the module."""
 
     def __init__(self, peer: Peer, tap: Tap, journal: Journal, started: float) -> None:
+        self._ear = Ear(peer, tap, self._keep, _log)
         self._peer = peer
         self._tap = tap
         self._journal = journal
@@ -100,12 +90,9 @@ class Recorder:
     def run(self, signals: Signals, until: float, progress: Callable[[Summary], None]) -> None:
         """Record until the end."""
         tap = self._tap
-        warn_at = _clock() + SILENCE_S
         progress_at = _clock()
         while not (signals.end or tap.complete or (now := _clock()) >= until):
-            if now >= warn_at and not tap.sensors_seen:
-                _log.warning("no sensor has spoken yet; is eacf loaded there (eacf status asks)?")
-                warn_at = float("inf")
+            self._ear.mind_silence()
             if now >= progress_at:
                 progress(self.summary())
                 progress_at = now + 1.0
@@ -113,7 +100,7 @@ class Recorder:
             signals.clear()
             self._turn()
         if not tap.complete:
-            self._drain()
+            self._ear.drain(self._turn)
 
     def summary(self) -> Summary:
         """What was recorded so far."""
@@ -129,30 +116,15 @@ class Recorder:
             until = min(until, self._flush_at)
         self._peer.wait(until - _clock())
 
+    def _keep(self, heard: Heard) -> None:
+        for sample in heard.samples:
+            self._journal.add(line(self._tap.topic, heard.sender, heard.reply_to, sample))
+
     def _turn(self) -> int:
         """Take what is there, write and say what is due. Returns how many messages were taken."""
-        tap, journal = self._tap, self._journal
-        for added, topic in self._peer.subscriptions():
-            tap.subscription(added, topic)
-        messages = self._peer.receive(TURN_MESSAGES)
-        for frames in messages:
-            if (heard := tap.receive(frames)) is not None:
-                for sample in heard.samples:
-                    journal.add(line(tap.topic, heard.sender, heard.reply_to, sample))
+        taken = self._ear.turn()
         now = _clock()
-        if journal.holds and now >= self._flush_at:
-            journal.flush()
+        if self._journal.holds and now >= self._flush_at:
+            self._journal.flush()
             self._flush_at = now + FLUSH_S
-        for message in tap.due(now):
-            self._peer.send(message.topic, message.body)
-        return len(messages)
-
-    def _drain(self) -> None:
-        """Leave our topic, then take what was on its way."""
-        self._peer.unsubscribe(self._tap.topic)
-        end = _clock() + DRAIN_S
-        quiet_at = _clock() + QUIET_S
-        while not self._tap.complete and (now := _clock()) < min(end, quiet_at):
-            self._peer.wait(quiet_at - now)
-            if self._turn():
-                quiet_at = _clock() + QUIET_S
+        return taken

@@ -7,8 +7,16 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from eacf.errors import SettingError
+
+if TYPE_CHECKING:
+    from eacf.bus import Endpoints
+
+BUS = ("subscribe_endpoint", "publish_endpoint")
+"""The settings of eacf that say where the bus is."""
 
 
 def labels_flag(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +27,25 @@ def labels_flag(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|FILE",
         help="a label map, see `eacf-train labels` (default: domains)",
     )
+
+
+def bus_flags(parser: argparse.ArgumentParser) -> None:
+    """Where the bus is, as `eacf` itself takes it."""
+    what = "a TOML file of eacf's settings, for where the bus is"
+    parser.add_argument("--config", type=Path, metavar="FILE", help=what)
+    for key in BUS:
+        parser.add_argument(
+            "--" + key.replace("_", "-"), metavar="TEXT", help="where the bus is (default: this machine)"
+        )
+
+
+def bus_of(options: argparse.Namespace) -> Endpoints:
+    """What the flags, the environment and the file say. SettingError."""
+    from eacf.bus import Endpoints
+    from eacf.settings import resolve
+
+    settings = resolve(options.config, os.environ, {key: getattr(options, key) for key in BUS}).settings
+    return Endpoints(settings.subscribe_endpoint, settings.publish_endpoint)
 
 
 def crew_flags(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -13,13 +12,12 @@ from typing import TYPE_CHECKING
 
 from eacf.console import FAILED, FINE
 from eacf.errors import BundleError, SettingError
+from eacf_trainer.cli.flags import bus_flags, bus_of
 
 if TYPE_CHECKING:
-    from eacf.bus import Endpoints
     from eacf.delivery import Outcome, Progress
 
 WAIT_S = 30.0
-ENDPOINTS = ("subscribe_endpoint", "publish_endpoint")
 
 DESCRIPTION = """\
 Send a signed bundle over the bus to every worker that takes models (model_store and trusted_keys there). Each is sent
@@ -59,11 +57,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="a file (.eacf)")
     parser.add_argument("--key", type=Path, metavar="NAME.key", help="sign it with this key (`eacf keys new`)")
     parser.add_argument("--shadow", action="store_true", help="with --key: it is to score beside the one that serves")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of settings, for where the bus is")
-    for key in ENDPOINTS:
-        parser.add_argument(
-            "--" + key.replace("_", "-"), metavar="TEXT", help="where the bus is (default: this machine)"
-        )
+    bus_flags(parser)
     what = f"give a worker up that says nothing for so many seconds ({WAIT_S:g})"
     parser.add_argument("--timeout", type=float, default=WAIT_S, metavar="S", help=what)
     parser.set_defaults(run=run)
@@ -73,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     """Send it; 1 unless every worker that takes models took it."""
     if not 0 < options.timeout < float("inf"):
         raise SettingError(f"--timeout {options.timeout:g}: must be a number of seconds above 0")
-    endpoints = _endpoints(options)
+    endpoints = bus_of(options)
     data = _signed(options)
     from eacf.delivery import push
 
@@ -92,14 +86,6 @@ def code(outcomes: dict[str, Outcome]) -> int:
     """0 if a worker took it and none that takes models did not."""
     asked = [outcome for outcome in outcomes.values() if outcome.what != "deaf"]
     return FINE if asked and all(outcome.taken for outcome in asked) else FAILED
-
-
-def _endpoints(options: argparse.Namespace) -> Endpoints:
-    from eacf.bus import Endpoints
-    from eacf.settings import resolve
-
-    settings = resolve(options.config, os.environ, {key: getattr(options, key) for key in ENDPOINTS}).settings
-    return Endpoints(settings.subscribe_endpoint, settings.publish_endpoint)
 
 
 def _signed(options: argparse.Namespace) -> bytes:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from eacf.console import FAILED, FINE
 from eacf.errors import SettingError
+from eacf_trainer.cli.flags import bus_flags, bus_of
 
-if TYPE_CHECKING:
-    from eacf.bus import Endpoints
-
-ENDPOINTS = ("subscribe_endpoint", "publish_endpoint")
 DESCRIPTION = """\
 Keep a model true to the traffic: when enough samples have come (or time has gone by, or a worker has raised an alarm of
 drift), train a clone of the serving model on what `eacf collect` keeps, hold it against the serving model on samples that
@@ -64,13 +60,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--quarantine", type=float, metavar="S", help="seconds that a sample waits before it counts (600)"
     )
     parser.add_argument("--settings", type=Path, metavar="FILE", help="a TOML file of the loop's settings")
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="a TOML file of eacf's settings, for where the bus is"
-    )
-    for key in ENDPOINTS:
-        parser.add_argument(
-            "--" + key.replace("_", "-"), metavar="TEXT", help="where the bus is (default: this machine)"
-        )
+    bus_flags(parser)
     parser.set_defaults(run=run)
 
 
@@ -93,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
     )
     check(options, asked)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    endpoints = None if options.no_bus else _endpoints(options)
+    endpoints = None if options.no_bus else bus_of(options)
     with Home.open(options.home) as home, Signals() as signals:
         _begin(home, options)
         watcher = Watcher(
@@ -146,14 +136,6 @@ def _begin(home: Any, options: argparse.Namespace) -> None:
         given = options.begin or "public"
         shipped = SHIPPED / given
         home.begin(shipped if shipped.is_dir() else Path(given), at)
-
-
-def _endpoints(options: argparse.Namespace) -> Endpoints:
-    from eacf.bus import Endpoints
-    from eacf.settings import resolve
-
-    settings = resolve(options.config, os.environ, {key: getattr(options, key) for key in ENDPOINTS}).settings
-    return Endpoints(settings.subscribe_endpoint, settings.publish_endpoint)
 
 
 def told(line: dict[str, Any]) -> str:
