@@ -62,7 +62,7 @@ def test_what_is_no_run_or_not_whole_is_told(tmp_path: Path) -> None:
         with pytest.raises(SettingError, match=r"not whole \(weights.npz"):
             home.begin(torn, "now")
         shutil.copy(bundle.find("public"), torn / "testbed.eacf")
-        with pytest.raises(SettingError, match="put the run's own there"):
+        with pytest.raises(SettingError, match=f"put the run's own into {torn}"):
             home.begin(torn, "now")
         assert home.state.serving is None
         with pytest.raises(SettingError, match="holds no bundle"):

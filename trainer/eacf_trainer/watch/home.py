@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from eacf import bundle
+from eacf.bundle import Bundle
 from eacf.errors import BundleError, SettingError
 from eacf.files import replace as put
 from eacf.files import sync_folder
@@ -150,24 +151,8 @@ class Home:
 
     def begin(self, folder: Path, at: str) -> str:
         """Take a run folder over, to go on from; the id of its bundle. SettingError where it is not whole."""
-        try:
-            config = json.loads((folder / "config.json").read_bytes())
-            bundle_id, name = str(config["bundle"]), str(config["recipe"]["name"])
-        except (OSError, ValueError, LookupError, TypeError):
-            raise SettingError(
-                f"{folder}: no run folder of a finished model; name one that `eacf-train fit` wrote, or a shipped one "
-                "(public, testbed)"
-            ) from None
-        beside = folder / f"{name}.eacf"
-        source = beside if beside.exists() else bundle.find(name)
-        try:
-            held = bundle.load(source)
-        except BundleError as error:
-            raise SettingError(f"{folder}: its bundle cannot be read: {error}") from None
-        if held.id != bundle_id:
-            raise SettingError(
-                f"{source}: is bundle {held.id}, that of {folder} is {bundle_id}; put the run's own there"
-            )
+        config, source, held = finished(folder)
+        bundle_id = held.id
         if not self.run(bundle_id).exists():
             making = self.path / RUNS / f".{bundle_id}"
             shutil.rmtree(making, ignore_errors=True)
@@ -177,7 +162,7 @@ class Home:
                     put(making / file, (folder / file).read_bytes())
                 except OSError as error:
                     raise SettingError(f"{folder}: is not whole ({file}: {error.strerror})") from None
-            put(making / f"{name}.eacf", source.read_bytes())
+            put(making / f"{config['recipe']['name']}.eacf", source.read_bytes())
             move(making, self.run(bundle_id))
         self.say({"kind": "begin", "at": at, "bundle": bundle_id, "from": str(folder)})
         return bundle_id
@@ -225,6 +210,33 @@ class Home:
             for old in runs[most:]:
                 if old.name not in held:
                     shutil.rmtree(old, ignore_errors=True)
+
+
+def finished(folder: Path) -> tuple[dict[str, Any], Path, Bundle]:
+    """``config.json`` of a run folder whose network was trained to the end; where its bundle lies (beside it; a shipped run's is the
+    plugin's), and what it holds. SettingError."""
+    shipped = ", ".join(sorted(path.name for path in SHIPPED.iterdir()))
+    remedy = f"name a folder that `eacf-train fit` wrote, or a shipped one: {shipped}"
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+        name, kind, wanted = config["recipe"]["name"], config["recipe"]["network"]["kind"], config["bundle"]
+    except (OSError, ValueError, LookupError, TypeError):
+        raise SettingError(
+            f"{folder}: no run folder of a finished model (config.json tells of none); {remedy}"
+        ) from None
+    if kind == "estimator":
+        raise SettingError(f"{folder}: its model is an estimator, which cannot be updated; name a network's run folder")
+    if not wanted or not isinstance(name, str):
+        raise SettingError(f"{folder}: no run folder of a finished model (config.json names no bundle); {remedy}")
+    beside = folder / f"{name}.eacf"
+    path = bundle.find(name) if name in bundle.shipped() and not beside.exists() else beside
+    try:
+        held = bundle.load(path)
+    except BundleError as error:
+        raise SettingError(f"{folder}: its bundle cannot be read: {error}") from None
+    if held.id != wanted:
+        raise SettingError(f"{path}: is bundle {held.id}, the run's is {wanted}; put the run's own into {folder}")
+    return config, path, held
 
 
 def parent_of(folder: Path) -> str | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -11,14 +12,12 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from eacf import bundle
-from eacf.bundle import Bundle
-from eacf.errors import BundleError, SettingError
+from eacf.errors import SettingError
 from eacf.features import Features
 from eacf_trainer import recipe, runs
 from eacf_trainer.calibrate import Calibration
-from eacf_trainer.recipe import Recipe
-from eacf_trainer.watch.home import SHIPPED
+from eacf_trainer.recipe import Network, Recipe
+from eacf_trainer.watch.home import SHIPPED, finished
 
 
 @dataclass(frozen=True)
@@ -48,11 +47,8 @@ class Parent:
 
 def read(folder: Path) -> Parent:
     """That of a run folder, which `eacf-train fit` or an update wrote. Raises SettingError where it is not whole."""
-    told = config(folder)
+    told, _, held = finished(folder)
     used = recipe.parse(told["recipe"], str(folder / "config.json"))
-    if used.network.kind == "estimator":
-        raise SettingError(f"{folder}: its model is an estimator, which cannot be updated; name a network's run folder")
-    held = _bundle(folder, used.name, str(told["bundle"]))
     document = runs.read(folder / "calibration.json")
     try:
         if document is None:
@@ -67,14 +63,19 @@ def read(folder: Path) -> Parent:
             np.asarray(document["thresholds"], np.float64),
             np.asarray(document["known"], np.float64),
         )
-        mu, sd = int(document["mu"]), float(document["sd"])
+        mu, sd, seed = int(document["mu"]), float(document["sd"]), int(told.get("seed", 1))
     except (OSError, EOFError, BadZipFile, LookupError, TypeError, ValueError) as error:
         raise SettingError(f"{folder}: is not whole ({error}); name a folder that `eacf-train fit` wrote") from None
     manifest = held.manifest
-    outputs = manifest.outputs
-    if len(weights[-1]) != outputs or ranges.shape[1:] != manifest.features.shape:
+    labels = (len(manifest.labels),)
+    if (
+        not _fit(weights, used.network, manifest.features.shape[0], manifest.outputs)
+        or ranges.shape[1:] != manifest.features.shape
+        or not found.thresholds.shape == found.known.shape == labels
+    ):
         raise SettingError(
-            f"{folder}: its weights are not those of its bundle {held.id}; name a folder that is as it was written"
+            f"{folder}: its weights, ranges or calibration are not those of its bundle {held.id}; name a folder that is as it was "
+            "written"
         )
     return Parent(
         id=held.id,
@@ -89,19 +90,8 @@ def read(folder: Path) -> Parent:
         sd=sd,
         document=manifest.document,
         model=held.model,
-        seed=int(told.get("seed", 1)),
+        seed=seed,
     )
-
-
-def config(folder: Path) -> dict[str, Any]:
-    """``config.json`` of a run that was finished. Raises SettingError."""
-    found = runs.read(folder / "config.json")
-    if found is None or not found.get("bundle"):
-        raise SettingError(
-            f"{folder}: no run folder of a finished model (config.json names none); name a folder that `eacf-train fit` wrote, "
-            f"or a shipped one: {', '.join(sorted(path.name for path in SHIPPED.iterdir()))}"
-        )
-    return found
 
 
 def find(name_or_folder: str) -> Path:
@@ -110,14 +100,10 @@ def find(name_or_folder: str) -> Path:
     return shipped if name_or_folder.isidentifier() and shipped.is_dir() else Path(name_or_folder)
 
 
-def _bundle(folder: Path, name: str, wanted: str) -> Bundle:
-    """A run's bundle, beside it; a shipped run's is the plugin's."""
-    beside = folder / f"{name}.eacf"
-    path = beside if beside.exists() else bundle.find(name)
-    try:
-        held = bundle.load(path)
-    except BundleError as error:
-        raise SettingError(f"{folder}: its bundle cannot be read: {error}") from None
-    if held.id != wanted:
-        raise SettingError(f"{path}: is bundle {held.id}, the run's is {wanted}; put the run's own bundle there")
-    return held
+def _fit(weights: Sequence[NDArray[np.float32]], network: Network, width: int, outputs: int) -> bool:
+    """Whether a network of these settings takes them. Of the paper's the ends alone are looked at."""
+    shapes = [each.shape for each in weights]
+    if network.kind != "dense":
+        return shapes[-1:] == [(outputs,)]
+    sizes = [width, *(network.members * units for units in network.hidden), outputs]
+    return shapes == [shape for size, units in pairwise(sizes) for shape in ((size, units), (units,))]
