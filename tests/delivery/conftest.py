@@ -59,7 +59,11 @@ def signed(key: keys.PrivateKey, tmp_path_factory: pytest.TempPathFactory) -> Si
 
 def offer_of(data: bytes, asker: str, **fields: Any) -> ModelOffer:
     """What a pusher of `data` says first."""
-    said = {"manifest": unpack(data)[MANIFEST], "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    said: dict[str, Any] = {
+        "manifest": unpack(data)[MANIFEST],
+        "size": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+    }
     return ModelOffer(control_reply_topic(asker).decode(), **said | fields)
 
 

@@ -299,6 +299,51 @@ def test_a_disk_that_is_full_ends_the_transfer(desk: Desk, data: bytes, tmp_path
     assert isinstance(desk.offer(data, B), ModelWant)
 
 
+def test_a_disk_that_lets_nothing_go_ends_the_transfer_and_not_the_worker(
+    desk: Desk, data: bytes, signed: Signed, tmp_path: Path
+) -> None:
+    """As where a file system turns read-only: here a folder that is not empty stands where the file was."""
+
+    def nothing_goes() -> None:
+        for partial in filter(Path.is_file, list((tmp_path / "incoming").iterdir())):
+            partial.rename(tmp_path / partial.name)
+            (partial / "in it").mkdir(parents=True)
+
+    desk.offer(data)
+    desk.serve(data)
+    nothing_goes()
+    task = desk.intake.take()
+    assert task is not None
+    desk.intake.finished(task, SERVING, desk.now, sha256=digest(data))
+    desk.step()
+    done = desk.last()
+    assert isinstance(done, ModelDone)
+    assert done.outcome == "serving"
+    low, high = signed("stays", 70), signed("replaces", 71)
+    desk.offer(low, B)
+    nothing_goes()
+    assert isinstance(desk.offer(high, C), ModelWant)
+    done = desk.last(B)
+    assert isinstance(done, ModelDone)
+    assert "took its place" in done.reason
+
+
+def test_a_damaged_file_that_cannot_be_removed_is_tried_once(desk: Desk, data: bytes, tmp_path: Path) -> None:
+    desk.offer(data)
+    desk.serve(data, limit=2 * MAX_PART)
+    desk.step(IDLE_S)
+    desk.offer(data, B)
+    desk.serve(data, B)
+    (partial,) = (tmp_path / "incoming").iterdir()
+    partial.unlink()
+    (partial / "in it").mkdir(parents=True)
+    task = desk.intake.take()
+    assert task is not None
+    desk.intake.finished(task, Outcome("refused", "damaged"), desk.now, sha256="0" * 64, damaged=True)
+    desk.step()
+    assert desk.last(B) == ModelDone(WORKER, from_bytes(data, "it").id, "refused", "damaged")
+
+
 def test_once_closed_it_takes_nothing_and_raises_nothing(desk: Desk, data: bytes, tmp_path: Path) -> None:
     desk.offer(data)
     desk.serve(data, limit=2 * MAX_PART)

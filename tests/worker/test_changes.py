@@ -415,6 +415,42 @@ def test_a_change_of_the_store_by_hand_is_taken_at_sighup(
     sensor.until_report(lambda report: report["shadow"]["bundle"]["id"] == beside)
 
 
+def test_what_the_store_says_and_the_worker_could_not_take_is_not_said_to_serve(
+    sensor: Sensor, start: Start, takes_models: list[str], signed: Signed, tmp_path: Path
+) -> None:
+    """A push of it is taken then, which puts the file back in order, too."""
+    start(*takes_models)
+    old = sensor.greet()
+    store = Store.open(tmp_path / "models")
+    data = signed("damaged")
+    store.keep(data, signature=None, now=time.time())
+    store.serve(from_id(data), by=None, why="by hand", now=time.time())
+    store.path(from_id(data)).write_bytes(data[:-1])
+    assert store.tell_holder()
+    sensor.until_report(lambda report: report["reloads"]["failed"] == 1)
+    assert sensor.report()["bundle"]["id"] == old.model
+    assert told(sensor.bus, data).what == "serving"
+    assert sensor.report()["bundle"]["id"] == from_id(data)
+    assert store.path(from_id(data)).read_bytes() == data
+
+
+def test_sighup_while_it_starts_is_taken_later(
+    sensor: Sensor, start: Start, takes_models: list[str], signed: Signed, tmp_path: Path
+) -> None:
+    """`eacf model promote` finds the worker as soon as it holds the store, before it has loaded a model."""
+    store = Store.open(tmp_path / "models")
+    data = signed("promoted")
+    store.keep(data, signature=None, now=time.time())
+    process = start(*takes_models)
+    while store.holder() != process.pid:
+        assert process.poll() is None
+        time.sleep(0.002)
+    store.serve(from_id(data), by=None, why="by hand", now=time.time())
+    assert store.tell_holder()
+    sensor.greet()
+    sensor.until(lambda: sensor.hellos[-1].model == from_id(data))
+
+
 def test_sigterm_in_the_middle_of_a_push_ends_in_order(
     sensor: Sensor, start: Start, takes_models: list[str], signed: Signed, tmp_path: Path
 ) -> None:

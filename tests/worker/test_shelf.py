@@ -180,3 +180,67 @@ def test_what_is_in_use_is_not_loaded_again(shelf: Shelf, store: Store, signed: 
     store.shadow(None, by=None, why="by hand", now=time.time())
     gone = shelf.again(Used(SHIPPED, beside))
     assert (gone.shadow, gone.shadow_changes) == (None, True)
+
+
+def test_what_serves_by_the_settings_does_not_score_beside_itself(
+    shelf: Shelf, store: Store, key: keys.PrivateKey, arrive: Callable[..., Arrived]
+) -> None:
+    """The store does not know what serves then, and after a restart nothing would score."""
+    shelf.first()
+    before = store.state()
+    same = arrive(signing.sign(bundle.default_path().read_bytes(), key, serial=11, purpose="shadow"))
+    with pytest.raises(BundleError, match="only another one can score"):
+        shelf.arrived(same, trusted(key), Used(SHIPPED, None))
+    with pytest.raises(BundleError, match="only another one can score"):
+        shelf.ordered(order("shadow", SHIPPED, key, 12), Used(SHIPPED, None))
+    assert store.state() == before
+
+
+def test_a_damaged_shadow_stops_neither_a_start_nor_a_change(
+    shelf: Shelf, store: Store, signed: Signed, caplog: pytest.LogCaptureFixture
+) -> None:
+    beside, other = (store.keep(signed(name), signature=None, now=time.time()) for name in ("beside", "other"))
+    store.shadow(beside, by=None, why="by hand", now=time.time())
+    store.path(beside).write_bytes(b"damaged")
+    with caplog.at_level(logging.WARNING):
+        model, shadow = shelf.first()
+    assert (model.bundle.id, shadow) == (SHIPPED, None)
+    assert "nothing scores beside the model that serves" in caplog.text
+    store.serve(other, by=None, why="by hand", now=time.time())
+    change = shelf.again(Used(SHIPPED, None))
+    assert change.serve is not None
+    assert (change.serve.bundle.id, change.shadow_changes) == (other, False)
+
+
+def test_what_the_store_says_and_nobody_uses_is_not_known(shelf: Shelf, store: Store, signed: Signed) -> None:
+    """Else an offer of it were answered that it serves."""
+    shelf.first()
+    one, two = (store.keep(signed(name), signature=None, now=time.time()) for name in ("one", "two"))
+    store.serve(one, by=None, why="by hand", now=time.time())
+    store.shadow(two, by=None, why="by hand", now=time.time())
+    for used in (Used(one, two), Used(SHIPPED, two), Used(one, None)):
+        known = shelf.known(used)
+        assert known.serving == (one if used.serving == one else None)
+        assert known.shadow == used.shadow
+
+
+def test_an_order_to_end_the_shadow_leaves_what_a_restart_would(
+    store: Store, signed: Signed, key: keys.PrivateKey
+) -> None:
+    """The shadow of the settings, which no order takes out of them."""
+    shelf = Shelf(Settings(shadow=Path("testbed")), store)
+    _, shadow = shelf.first()
+    assert shadow is not None
+    setting = shadow.bundle.id
+    beside = store.keep(signed("beside"), signature=None, now=time.time())
+    scores = shelf.ordered(order("shadow", beside, key, 1), Used(SHIPPED, setting))
+    assert (scores.outcome.what, scores.shadow_changes) == ("shadow", True)
+    back = shelf.ordered(order("shadow", None, key, 2), Used(SHIPPED, beside))
+    assert back.shadow is not None
+    assert (back.outcome.what, back.shadow.bundle.id, back.shadow_changes) == ("shadow", setting, True)
+    stays = shelf.ordered(order("shadow", None, key, 3), Used(SHIPPED, setting))
+    assert (stays.outcome.what, setting in stays.outcome.reason, stays.shadow_changes) == ("shadow", True, False)
+    assert not shelf.again(Used(SHIPPED, setting)).shadow_changes
+    itself = Shelf(Settings(shadow=Path("public")), store)
+    gone = itself.ordered(order("shadow", None, key, 4), Used(SHIPPED, beside))
+    assert (gone.outcome.what, gone.shadow, gone.shadow_changes) == ("off", None, True)

@@ -69,7 +69,7 @@ def _rich(columns: Sequence[str], table: Sequence[tuple[str, ...]]) -> None:
     for number_, name in enumerate(columns):
         shown.add_column(name, no_wrap=number_ == 0)
     for row in table:
-        shown.add_row(*map(Text, row), style="bold" if ROLES["serving"] in row else "")
+        shown.add_row(*map(Text, row), style="bold" if row[2].startswith(ROLES["serving"]) else "")
     Console().print(shown)
 
 

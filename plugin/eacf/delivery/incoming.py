@@ -37,12 +37,17 @@ class Partial:
 
     def close(self) -> None:
         """Leave it for another time; a second call does nothing."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # what did not reach the disk will be seen by the hash
+            self._file.close()
 
-    def discard(self) -> None:
-        """Close and remove it."""
+    def discard(self) -> bool:
+        """Close and remove it. False where the disk would not let it go (read-only, say): it may be there as it was."""
         self.close()
-        self.path.unlink(missing_ok=True)
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError:
+            return False
+        return True
 
 
 class Incoming:

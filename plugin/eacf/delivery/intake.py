@@ -156,7 +156,7 @@ class Intake:
 
     def finished(self, task: Task, outcome: Outcome, now: float, *, sha256: str = "", damaged: bool = False) -> None:
         """Tell all who asked. `sha256`: what the file turned out to have; `damaged`: its bytes are not those that were
-        signed, so that one which was gone on with is worth another try from its begin."""
+        signed, so that one which was gone on with is worth another try from its begin, if it could be removed."""
         if isinstance(task, Ordered):
             self._obeying = None
             self._tell_order(task.reply_to, task.errand, outcome)
@@ -164,8 +164,8 @@ class Intake:
         transfer = self._transfer
         if transfer is None:
             return
-        transfer.partial.discard()
-        if damaged and transfer.partial.resumed:
+        gone = transfer.partial.discard()
+        if damaged and transfer.partial.resumed and gone:
             self.counts["started_over"] += 1
             self._begin(transfer.offered, transfer.askers, now)
             return

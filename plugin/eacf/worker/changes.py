@@ -34,6 +34,11 @@ class Changes:
         self._running: Future[Change] | None = None
 
     @property
+    def used(self) -> Used:
+        """What the engine works with now."""
+        return Used(self._engine.model.bundle.id, self._shadow)
+
+    @property
     def busy(self) -> bool:
         """Something is under way."""
         return self._running is not None
@@ -64,8 +69,7 @@ class Changes:
     def _start(self, task: Task | None) -> None:
         self._task = task
         self._running = Future()
-        used = Used(self._engine.model.bundle.id, self._shadow)
-        Thread(target=self._work, args=(task, used, self._running), name="eacf-change", daemon=True).start()
+        Thread(target=self._work, args=(task, self.used, self._running), name="eacf-change", daemon=True).start()
 
     def _work(self, task: Task | None, used: Used, running: Future[Change]) -> None:
         """In the thread."""

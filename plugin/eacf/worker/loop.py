@@ -11,6 +11,7 @@ import gc
 import logging
 import secrets
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from eacf.delivery.intake import Intake
 from eacf.engine import Engine
 from eacf.engine.notices import Notices
 from eacf.metrics import serving
-from eacf.models import Store
+from eacf.models import State, Store
 from eacf.service import Signals, join
 from eacf.settings import Settings
 from eacf.status import process_facts
@@ -47,17 +48,18 @@ def run(settings: Settings) -> int:
     """Serve until SIGTERM; 0. BundleError, BusError or SettingError where it cannot begin. For a main thread."""
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
     with ExitStack() as held:
+        signals = held.enter_context(Signals())  # first: who holds the store is sent SIGHUP, which would end it
         store = None
         if settings.model_store is not None:
             store = Store.open(settings.model_store, keep_models=settings.keep_models)
             held.enter_context(store.claim())
-        return _serve(settings, Shelf(settings, store))
+        return _serve(settings, Shelf(settings, store), signals)
 
 
-def _serve(settings: Settings, shelf: Shelf) -> int:
+def _serve(settings: Settings, shelf: Shelf, signals: Signals) -> int:
     worker = secrets.token_hex(6)
     model, shadow = shelf.first()
-    intake = _intake(settings, shelf, worker)
+    intake = _intake(settings, shelf, worker, lambda: shelf.known(changes.used))
     engine = Engine(
         model,
         worker=worker,
@@ -84,7 +86,7 @@ def _serve(settings: Settings, shelf: Shelf) -> int:
         send_hwm=settings.send_messages,
         receive_hwm=settings.receive_messages,
     )
-    with peer, Signals() as signals, serving(settings.metrics_port, lambda: engine.status(_clock())):
+    with peer, serving(settings.metrics_port, lambda: engine.status(_clock())):
         peer.wake_on(signals.descriptor)
         _log.info(
             "worker %s serves bundle %s (%s) with %s", worker, model.bundle.id, model.bundle.source, model.runtime
@@ -111,11 +113,12 @@ def _serve(settings: Settings, shelf: Shelf) -> int:
     return 0
 
 
-def _intake(settings: Settings, shelf: Shelf, worker: str) -> Intake | None:
-    """What takes models from the bus; None where the settings do not name both a store and trusted keys."""
+def _intake(settings: Settings, shelf: Shelf, worker: str, known: Callable[[], State]) -> Intake | None:
+    """What takes models from the bus, None where the settings do not name both a store and trusted keys. `known`: what the
+    store says and is in use."""
     store = shelf.store
     if store is not None and settings.trusted_keys is not None:
-        return Intake(worker, shelf.trusted(), Incoming(store.incoming), store.state)
+        return Intake(worker, shelf.trusted(), Incoming(store.incoming), known)
     if settings.trusted_keys is not None:
         _log.warning("trusted_keys is set and model_store is not: no models are taken from the bus")
     return None

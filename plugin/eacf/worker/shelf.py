@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,12 @@ class Shelf:
         self._look()
         return model, None if shadow is None or shadow.bundle.id == model.bundle.id else shadow
 
+    def known(self, used: Used) -> State:
+        """What the store says, less what the engine does not work with: what it could not take, or is about to. SettingError."""
+        state = self._state()
+        serving = state.serving if state.serving == used.serving else None
+        return replace(state, serving=serving, shadow=state.shadow if state.shadow == used.shadow else None)
+
     def trusted(self) -> Trusted:
         """The keys of the settings. SettingError."""
         return Trusted.read(self._settings.trusted_keys)
@@ -103,6 +109,8 @@ class Shelf:
         bundle = bundles.from_bytes(data, f"bundle {offered.model}")
         if bundle.id != offered.model or signing.verify(bundle.manifest, trusted) != offered.signature:
             raise BundleError(f"bundle {offered.model}: what came in is another one, {bundle.id}; push again")
+        if offered.signature.purpose == "shadow":
+            _check_beside(bundle.id, used)
         probing.probe(data, f"bundle {bundle.id}")
         model = Model(bundle, threads=self._settings.threads)
         by = (offered.signature.key, offered.signature.serial)
@@ -123,16 +131,27 @@ class Shelf:
         before = store.state()
         before.check_serial((task.order.key, task.order.serial))
         target = orders.target(task.order, before)
-        scores = task.order.action == "shadow"
-        there = target is None or target == (used.shadow if scores else used.serving)
-        model = None if there or target is None else self._load(store.path(target))
+        if task.order.action == "shadow":
+            return self._ordered_beside(task.order, target, before, used)
+        model = None if target in (None, used.serving) else self._load(store.path(target))
         orders.obey(store, task.order, now=time.time())
-        if not scores:
-            return self._served(model, used)
+        return self._served(model, used)
+
+    def _ordered_beside(self, order: orders.Order, target: str | None, before: State, used: Used) -> Change:
+        """An order about what scores; where none of the store is to, what the settings name does, as after a restart."""
+        store = self._the_store()
+        path = self._beside(replace(before, shadow=None)) if target is None else store.path(target)
+        model_id = bundles.load(path).id if target is None and path is not None else target
+        if target is None and model_id == used.serving:
+            path = model_id = None
+        _check_beside(model_id, used)
+        model = None if path is None or model_id == used.shadow else self._load(path)
+        orders.obey(store, order, now=time.time())
         self._look()
-        if target is None:
+        if model_id is None:
             return Change(Outcome("off"), None, None, True)
-        return Change(Outcome("shadow", f"model {target}"), None, model, model is not None)
+        why = f"model {model_id}" + (", which the setting `shadow` names" if target is None else "")
+        return Change(Outcome("shadow", why), None, model, model is not None)
 
     def _served(self, model: Model | None, used: Used, sha256: str = "") -> Change:
         """The store says that another one serves. What only scored until now and serves from now on, scores no more."""
@@ -155,9 +174,16 @@ class Shelf:
         return self.store.path(state.serving)
 
     def _beside(self, state: State) -> Path | None:
-        """The bundle that scores: the store's, else that of the settings."""
+        """The bundle that scores: the store's, else that of the settings. One that is damaged on the disk costs no more than
+        that nothing scores: it answers nothing."""
         if self.store is not None and state.shadow is not None:
-            return self.store.path(state.shadow)
+            path = self.store.path(state.shadow)
+            try:
+                bundles.load(path)
+            except BundleError as error:
+                _log.warning("nothing scores beside the model that serves: %s", error)
+                return None
+            return path
         return None if self._settings.shadow is None else bundles.find(self._settings.shadow)
 
     def _load(self, path: Path) -> Model:
@@ -174,3 +200,9 @@ class Shelf:
     def _look(self) -> None:
         if self.store is not None:
             self.report = self.store.state().summary()
+
+
+def _check_beside(model_id: str | None, used: Used) -> None:
+    """The store does not know what serves by the settings alone. BundleError."""
+    if model_id == used.serving:
+        raise BundleError(f"model {model_id} serves; only another one can score beside it")
