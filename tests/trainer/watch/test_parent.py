@@ -52,7 +52,7 @@ def test_whatever_is_no_shipped_name_is_a_folder(tmp_path: Path, monkeypatch: py
         assert parent.find(given) == Path(given)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(
-        SettingError, match="none: no run folder of a finished model .* or a shipped one: public, testbed"
+        SettingError, match=r"none: no run folder of a finished model .* or a shipped one: public, testbed"
     ):
         parent.read(parent.find("none"))
 
@@ -142,7 +142,7 @@ def without_first(arrays: Arrays) -> Arrays:
 )
 def test_arrays_of_another_model_are_told(folder: Path, file: str, spoil: Callable[[Arrays], Arrays]) -> None:
     rewrite(folder / file, spoil)
-    with pytest.raises(SettingError, match="not those of its bundle .*; name a folder that is as it was written"):
+    with pytest.raises(SettingError, match=r"not those of its bundle .*; name a folder that is as it was written"):
         parent.read(folder)
 
 
