@@ -32,6 +32,7 @@ def test_a_file_is_overruled_by_flags(tmp_path: Path) -> None:
         ("[gate]\nalfa = 1", "gate.alfa: no such key"),
         ("[gate]\nalpha = 0.9", "gate.alpha is '0.9'|gate.alpha is 0.9"),
         ("[process]\nmemory_mb = 1", "process.memory_mb"),
+        ("[update]\nfolds = 1", "update.folds is '1': allowed: 0, or 2 to 20"),
         ("triggers = 1", "triggers"),
         ("[gate", "is no TOML"),
     ],

@@ -73,7 +73,7 @@ class Course:
         self, taught: Taught, weights: NDArray[np.float32], new: NDArray[np.bool_]
     ) -> list[tuple[NDArray[np.float32], NDArray[np.int64]]]:
         """What is said of new samples by networks that did not learn from them, as folds calibrate a run of `eacf-train fit`, and
-        their outputs. Not of replayed ones, which the parent has learnt from."""
+        their outputs. Not of replayed ones, which the parent has learnt from, nor of a part without which no sample of a label is left."""
         places = np.flatnonzero(new)
         if not self.settings.folds or len(places) < LEAST_CROSSED:
             return []
@@ -83,6 +83,8 @@ class Course:
             asked = np.sort(order[fold :: self.settings.folds])
             keep = np.ones(len(taught.wanted), bool)
             keep[asked] = False
+            if not (taught.wanted[keep] < taught.outputs).any():
+                continue
             network, _, _ = self.fit(taught.only(keep), weights[keep])
             rows = learning.rows(self.features, taught.table[asked])
             found.append((networks.logits(network, rows, self.parent.mu, self.parent.sd), taught.wanted[asked]))

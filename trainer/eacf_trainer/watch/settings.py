@@ -8,12 +8,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
+from pydantic_core import PydanticCustomError
 
 from eacf.errors import SettingError
 from eacf_trainer.recipe import STRICT, Share
 from eacf_trainer.watch.triggers import Triggers
+
+
+def _folds(value: int) -> int:
+    if value == 1:
+        raise PydanticCustomError("folds", "Allowed: 0, or 2 to 20")
+    return value
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -54,8 +61,9 @@ class Update:
     """Clients that they must come from, at least."""
     absent: Annotated[int, Field(ge=0)] = 20
     """A label with fewer samples than this is also kept by rows that the parent kept."""
-    folds: Annotated[int, Field(ge=0, le=20)] = 3
-    """Further trainings, each without a part of the new samples, which calibrates then; 0: only what was held out calibrates."""
+    folds: Annotated[int, Field(ge=0, le=20), AfterValidator(_folds)] = 3
+    """Further trainings, each without a part of the new samples, which calibrates then; 0: only what was held out calibrates. Not 1,
+    which would learn from no new sample."""
     stale: bool = True
     """Whether older samples that the new ones contradict are left out: their application has changed."""
     stale_own: Share = 0.2
