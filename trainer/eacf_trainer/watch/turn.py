@@ -75,8 +75,9 @@ def work(order: Order, folder: Path, clock: Clock) -> dict[str, Any]:
     table = data.stored(
         Path(order.database), before.features, released_before_ns=order.released_before_ns, up_to=order.last
     )
-    clock.done("read")
     _check(table, before)
+    golden = _golden(before, asked) if asked.golden and not asked.paper else None
+    clock.done("read")
     chosen = _parts(table, asked, order)
     told = {
         "samples": len(table),
@@ -94,7 +95,7 @@ def work(order: Order, folder: Path, clock: Clock) -> dict[str, Any]:
         asked.seed,
     )
     clock.done("train")
-    judgement = None if asked.paper else _judged(before, made, table, chosen, asked)
+    judgement = None if asked.paper else _judged(before, made, table, chosen, asked, golden)
     clock.done("judge")
     window = table.arrived_ns[chosen.learnt]
     lineage = {
@@ -163,7 +164,9 @@ def _samples(table: data.Table, places: NDArray[np.int64], new: NDArray[np.bool_
     )
 
 
-def _judged(before: Parent, made: Candidate, table: data.Table, chosen: Parts, asked: Settings) -> gate.Judgement:
+def _judged(
+    before: Parent, made: Candidate, table: data.Table, chosen: Parts, asked: Settings, golden: data.Table | None
+) -> gate.Judgement:
     judging = table.table[chosen.judged]
     return gate.judge(
         scores(before, judging),
@@ -172,7 +175,7 @@ def _judged(before: Parent, made: Candidate, table: data.Table, chosen: Parts, a
         [table.clients[place] for place in chosen.judged],
         asked.gate,
         costs=costs(before, made),
-        golden=_golden(before, made, asked) if asked.golden else None,
+        golden=None if golden is None else _asked(before, made, golden),
         seed=asked.seed,
     )
 
@@ -205,14 +208,17 @@ def costs(before: Parent, after: Candidate) -> tuple[gate.Cost, gate.Cost]:
     return first, second
 
 
-def _golden(before: Parent, made: Candidate, asked: Settings) -> gate.Golden:
-    table = data.recorded(Path(asked.golden), before.features, LabelRules.find(asked.labels))
+def _golden(before: Parent, asked: Settings) -> data.Table:
+    """The operator's samples, read before anything is trained: a file that cannot be read is told at once."""
+    return data.recorded(Path(asked.golden), before.features, LabelRules.find(asked.labels))
+
+
+def _asked(before: Parent, made: Candidate, golden: data.Table) -> gate.Golden:
+    """What both say of those whose labels one of them knows."""
     union = set(before.labels) | set(made.labels)
-    places = np.array([place for place, label in enumerate(table.labels) if label in union], np.int64)
-    asked_about = table.table[places]
-    return gate.Golden(
-        [table.labels[place] or "" for place in places], scores(before, asked_about), scores(made, asked_about)
-    )
+    places = np.array([place for place, label in enumerate(golden.labels) if label in union], np.int64)
+    table = golden.table[places]
+    return gate.Golden([golden.labels[place] or "" for place in places], scores(before, table), scores(made, table))
 
 
 def _rules(table: data.Table, made: Candidate, asked: Settings) -> dict[str, str]:
