@@ -130,6 +130,7 @@ def test_waiting_ends_when_the_time_is_over(bus: EmbeddedBus) -> None:
         assert not worker.wait(0.02)
         assert not worker.wait(0)
         assert not worker.wait(-5)
+        assert not worker.wait(float("-inf"))
         assert 0.02 <= time.monotonic() - started < 5
 
 

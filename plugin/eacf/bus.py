@@ -153,7 +153,7 @@ class Peer:
     def wait(self, timeout_s: float | None) -> bool:
         """Until there is something to receive, a change of subscriptions to tell, or the time is over (None: never);
         True where there is something. ZeroMQ counts whole milliseconds: it waits up to one longer."""
-        return bool(self._poller.poll(None if timeout_s is None else max(0, math.ceil(timeout_s * 1000))))
+        return bool(self._poller.poll(None if timeout_s is None else math.ceil(max(0.0, timeout_s) * 1000)))
 
     def close(self, linger_s: float = 0.0) -> None:
         """Leave the bus; what was sent has `linger_s` to get out. A second call does nothing."""

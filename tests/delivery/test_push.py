@@ -120,6 +120,19 @@ def test_one_that_leaves_for_good_is_told_of(clerk: Clerk) -> None:
     assert clerk.outcomes()[A].what == "gone"
 
 
+def test_one_that_leaves_may_still_say_what_came_of_it(clerk: Clerk, data: bytes) -> None:
+    """A worker that is told to end leaves its topics first, then ends what is under way."""
+    clerk.due(0.0)
+    clerk.subscription(False, model_topic(A), 1.0)
+    assert clerk.receive(encode_model(ModelWant(A, from_bytes(data, "it").id, 0, MAX_PART)), 1.5) == []
+    assert clerk.outcomes()[A].what == "gone"
+    clerk.receive(done(A, data), 2.0)
+    assert clerk.over(2.0)
+    assert clerk.outcomes() == {A: Outcome("serving")}
+    clerk.receive(done(A, data, "refused"), 3.0)
+    assert clerk.outcomes() == {A: Outcome("serving")}
+
+
 def test_those_who_take_no_models_and_topics_of_nobody(clerk: Clerk, data: bytes) -> None:
     for topic in (flow_topic(A), flow_topic(B), b"eacf.control.model.", b"eacf.control.model.x", b"eacf.flow.", b""):
         clerk.subscription(True, topic, 0.0)

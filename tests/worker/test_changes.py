@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
 import itertools
 import json
+import os
 import resource
+import signal
 import struct
 import time
 from pathlib import Path
@@ -464,6 +467,38 @@ def test_sigterm_in_the_middle_of_a_push_ends_in_order(
     assert process.wait(WAIT_S) == 0
     (partial,) = (tmp_path / "models" / "incoming").iterdir()
     assert partial.read_bytes() == data[:32_768]
+
+
+def test_sigterm_while_a_model_is_tried_lets_it_end_and_be_told_and_only_waits_meanwhile(
+    sensor: Sensor, start: Start, takes_models: list[str], signed: Signed, tmp_path: Path
+) -> None:
+    process = start(*takes_models)
+    old = sensor.greet()
+    data = signed("late")
+    answers: dict[str, Outcome] = {}
+    pushing = Thread(target=lambda: answers.update(push(sensor.bus.endpoints, data, wait_s=WAIT_S)))
+    with (tmp_path / "models" / "state.lock").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the change takes as long as we like, up to 5 s
+        pushing.start()
+        sensor.until_report(lambda report: (report["models"]["push"]["incoming"] or {}).get("have") == len(data))
+        process.terminate()
+        sensor.until(lambda: not sensor.workers)
+        process.send_signal(signal.SIGHUP)
+        before = cpu_s(process.pid)
+        time.sleep(1.5)
+        busy = cpu_s(process.pid) - before
+    sensor.until(lambda: not pushing.is_alive())
+    _, words = process.communicate(timeout=WAIT_S)
+    assert process.returncode == 0, words
+    assert answers == {old.worker: Outcome("serving", f"model {from_id(data)}")}
+    assert Store.open(tmp_path / "models").state().serving == from_id(data)
+    assert busy < 0.75
+
+
+def cpu_s(pid: int) -> float:
+    """Of all its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_a_disk_that_is_full_refuses_and_serves_on(

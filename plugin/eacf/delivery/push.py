@@ -199,8 +199,10 @@ class Clerk:
             heard = self._errand.hear(decode_message(body))
         except WireError:
             return []
-        if heard is None or (worker := self._workers.get(heard[0])) is None or worker.outcome is not None:
+        if heard is None or (worker := self._workers.get(heard[0])) is None:
             return []
+        if worker.outcome is not None and (worker.outcome.what != "gone" or heard[2] is None):
+            return []  # one that left may still say how it ended
         worker.heard = now
         worker.ask_at = now + AGAIN_S
         worker.outcome = heard[2]

@@ -107,7 +107,7 @@ def _serve(settings: Settings, shelf: Shelf, signals: Signals) -> int:
             signals.clear()
             loop.turn()
         _log.info("ending: serving what is queued")
-        loop.drain(settings.drain_s)
+        loop.drain(settings.drain_s, signals)
         peer.close(LINGER_S)
     _log.info("ended: %d flows in, %d verdicts out", engine.counts.flows, engine.counts.answered)
     return 0
@@ -187,7 +187,7 @@ class Loop:
             _log.warning("%s", line)
         return len(messages)
 
-    def drain(self, limit_s: float) -> None:
+    def drain(self, limit_s: float, signals: Signals) -> None:
         """Leave our topics, then serve what is queued and what was on its way, and end a change of model that is under way,
         all within `limit_s`; the rest is dropped."""
         peer, engine = self.peer, self.engine
@@ -200,6 +200,7 @@ class Loop:
         while (now := _clock()) < until and (engine.queued or self.changes.busy or now < quiet_at):
             self.changes.finish(now)
             self._wait(min(until, max(quiet_at, now + QUIET_S)) if self.changes.busy else quiet_at)
+            signals.clear()  # else one that comes now would keep us from waiting
             if self.turn():
                 quiet_at = _clock() + QUIET_S
         self.turn()
