@@ -18,9 +18,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "bench_zeek"))
-
 FASTER = 10.0
 """How much faster the captures are played: what a think time is does not matter to record lengths."""
 WEEK = 2
@@ -31,6 +28,9 @@ READY_S, UPDATE_S, SETTLE_S = 60.0, 180.0, 8.0
 
 def measure(work: Path) -> dict[str, Any]:
     """Figures ``live.*``; none, and why, where there is no Zeek or no root."""
+    import beside  # before those that it finds
+
+    beside.find()
     import network
     from machine import VoidError
 
@@ -87,7 +87,7 @@ class Live:
             start("collect", *parts.EACF, "collect", "--db", database, "--labels", "testbed")
             logs = self._home / "zeek"
             logs.mkdir()
-            package = str(HERE.parents[1] / "zeek")
+            package = str(Path(__file__).resolve().parents[2] / "zeek")
             run = [self._zeek, "-C", "-i", self._server.interface, package, "LogAscii::use_json=T"]
             sensor = start("zeek", "sh", "-c", 'cd "$0" && exec "$@"', str(logs), *run)
             self._until(lambda: self._ready(), READY_S, "Zeek, the worker and the tap did not find each other")
@@ -131,7 +131,7 @@ class Live:
 
     def _play(self, capture: Path) -> tuple[float, float]:
         begun = time.time()
-        command = [sys.executable, str(HERE / "live.py"), str(capture), self._client.interface, str(FASTER)]
+        command = [sys.executable, __file__, str(capture), self._client.interface, str(FASTER)]
         subprocess.run([*self._client.inside, *command], check=True)
         time.sleep(SETTLE_S)
         return begun, time.time()

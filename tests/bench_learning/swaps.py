@@ -17,18 +17,15 @@ from bisect import bisect_right
 from itertools import cycle
 from pathlib import Path
 
+import beside  # before those that it finds
 import psutil
+import worker as bench
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "bench"))
-
-import worker as bench  # noqa: E402
-
-from eacf import bundle, keys  # noqa: E402
-from eacf.bundle import signing  # noqa: E402
-from eacf.bus import EmbeddedBus  # noqa: E402
-from eacf.models import Store  # noqa: E402
-from eacf_trainer.testbed.load import samples  # noqa: E402
+from eacf import bundle, keys
+from eacf.bundle import signing
+from eacf.bus import EmbeddedBus
+from eacf.models import Store
+from eacf_trainer.testbed.load import samples
 
 RATE = 2000
 SETTLED = 100
@@ -70,7 +67,7 @@ def measure(work: Path, count: int) -> dict[str, float]:
             ids = [bundle.load(path).id for path in pair]
             told = home / "swaps.json"
             told.unlink(missing_ok=True)
-            orders = [sys.executable, str(HERE / "orderer.py"), str(key), str(told), str(count), *ids, *ends]
+            orders = [sys.executable, str(beside.HERE / "orderer.py"), str(key), str(told), str(count), *ids, *ends]
             with subprocess.Popen(orders) as ordering:
                 sensor.load(ordering, process.pid)
                 if ordering.returncode:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from eacf import files
 from eacf.errors import SettingError
 from eacf.labels import LabelRules
 from eacf_trainer import estimators, runs
@@ -68,13 +69,14 @@ def test_the_log_has_a_line_for_each_text(opened: Folder) -> None:
 
 def test_what_cannot_be_replaced_stays(tmp_path: Path) -> None:
     target = tmp_path / "figures.json"
-    runs.replace(target, b"old")
-    runs.replace(target, b"new")
+    files.replace(target, b"old")
+    files.replace(target, b"new")
     assert target.read_bytes() == b"new"
     assert list(tmp_path.iterdir()) == [target]
-    (tmp_path / ".figures.json").mkdir()
+    (folder := tmp_path / "weights.npz").mkdir()
     with pytest.raises(IsADirectoryError):
-        runs.replace(target, b"newer")
+        files.replace(folder, b"newer")
+    assert sorted(tmp_path.iterdir()) == [target, folder]
     assert target.read_bytes() == b"new"
 
 

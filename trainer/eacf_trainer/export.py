@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eacf import bundle
+from eacf import bundle, files
 from eacf.bundle import Bundle
 from eacf_trainer import judge, networks, quantise, runs, trained
 from eacf_trainer.bank import Bank
@@ -38,7 +38,7 @@ def model(folder: runs.Folder, bench: Bench, told: Told, asked: Asked, say: Call
     held = calibrating(bench, told)
     found = calibrate(held["logits"], held["wanted"], held["weights"], bench.outputs, bench.recipe.verdicts)
     save(folder, made, found)
-    runs.replace(folder.path / "calibrating.npz", archive(held))
+    files.replace(folder.path / "calibrating.npz", archive(held))
     document = manifest(folder, bench, made, found, asked)
     figures = told.figures() if asked.judged else {}
     figures["model"] = cost(made)
@@ -62,8 +62,8 @@ def calibrating(bench: Bench, told: Told) -> dict[str, Any]:
 def save(folder: runs.Folder, made: Trained, found: Calibration) -> None:
     """What another run needs to go on from this model, or to quantise it again: float weights, features, ranges, calibration."""
     arrays: dict[str, Any] = dict(networks.weights(made.network))
-    runs.replace(folder.path / "weights.npz", archive(arrays))
-    runs.replace(folder.path / "ranges.npz", archive({"rows": made.ranges}))
+    files.replace(folder.path / "weights.npz", archive(arrays))
+    files.replace(folder.path / "ranges.npz", archive({"rows": made.ranges}))
     folder.write("features", made.features.spec())
     folder.write(
         "calibration",

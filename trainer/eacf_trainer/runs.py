@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from eacf.errors import SettingError
+from eacf.files import replace
 from eacf.labels import LabelRules
 from eacf_trainer import estimators
 from eacf_trainer.dataset import Dataset
@@ -112,16 +113,6 @@ def read(path: Path) -> dict[str, Any] | None:
 def _deciding(value: Any) -> Any:
     """Without where a dataset lies: it may be moved."""
     return {key: each for key, each in value.items() if key != "folder"} if isinstance(value, dict) else value
-
-
-def replace(path: Path, data: bytes) -> None:
-    """Write beside `path`, sync, then put it there in one step."""
-    beside = path.with_name(f".{path.name}")
-    with beside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
 
 
 def versions() -> dict[str, str]:

@@ -28,7 +28,7 @@ HOUR_NS: Final = 3600 * 1_000_000_000
 
 _INSERT = f"INSERT INTO samples ({COLUMNS}) VALUES ({', '.join('?' * 16)})"  # noqa: S608 - no values in it
 _PICTURE = f"""SELECT id, label, client, {ROW_BYTES} + 2 * coalesce(length(server_name), 0) + coalesce(length(payload), 0)
-    + length(chunks) + length(records) FROM samples"""  # noqa: S608
+    + length(chunks) + length(records) FROM samples"""  # noqa: S608 - of constants alone
 
 
 @dataclass
@@ -141,7 +141,7 @@ class Keeper(Store):
             return 0
         self._index = None
         at = changed = 0
-        query = f"SELECT id, label, server_name FROM samples WHERE id > ? ORDER BY id LIMIT {BATCH}"  # noqa: S608
+        query = f"SELECT id, label, server_name FROM samples WHERE id > ? ORDER BY id LIMIT {BATCH}"  # noqa: S608 - of constants alone
         while rows := self._ask(query, (at,)):
             at = rows[-1][0]
             answers = [(number, old, *answer(name_of(value))) for number, old, value in rows]

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from eacf.samples.rows import COLUMNS, Stored, stored_of
 from eacf.samples.schema import StoreError, told
@@ -53,7 +53,7 @@ class Reading:
         labelled = "" if background else " AND label IS NOT NULL"
         while left > 0:
             rows = self._ask(
-                f"SELECT {COLUMNS} FROM samples WHERE id > ? AND arrived_ns <= ?{labelled} ORDER BY id LIMIT ?",  # noqa: S608
+                f"SELECT {COLUMNS} FROM samples WHERE id > ? AND arrived_ns <= ?{labelled} ORDER BY id LIMIT ?",  # noqa: S608 - of constants; values are bound
                 (after_id, released_before_ns, min(left, PAGE_ROWS)),
             )
             try:
@@ -85,7 +85,7 @@ class Reading:
         rows = self._ask("SELECT seq FROM sqlite_sequence WHERE name = 'samples'")
         return int(rows[0][0]) if rows else 0
 
-    def _ask(self, query: str, values: tuple[object, ...] = ()) -> list[tuple]:  # type: ignore[type-arg]
+    def _ask(self, query: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
         try:
             return self._db.execute(query, values).fetchall()
         except sqlite3.Error as error:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from eacf_trainer import runs
+from eacf import files
 from eacf_trainer.experiments.plan import Cell
 
 
@@ -51,4 +51,4 @@ def read(path: Path) -> dict[str, Any] | None:
 
 def write(path: Path, document: dict[str, Any]) -> None:
     """Write beside `path`, sync, then put it there in one step."""
-    runs.replace(path, json.dumps(document).encode() + b"\n")
+    files.replace(path, json.dumps(document).encode() + b"\n")

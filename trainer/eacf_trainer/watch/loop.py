@@ -25,6 +25,7 @@ from eacf.files import lock
 from eacf.samples import Store, StoreError
 from eacf.service import Signals
 from eacf.wire import ZEEK_TOPIC, Alarm, Hello, decode_message
+from eacf_trainer.processes import THREADS
 from eacf_trainer.watch import triggers
 from eacf_trainer.watch.home import Home
 from eacf_trainer.watch.sending import Line, Sender, text_of
@@ -42,7 +43,6 @@ MAX_KINDS = 16
 """Kinds of alarms that are counted; a worker has fewer."""
 HIDDEN = ("accepted", "learnt_ids", "released_before_ns", "database", "last", "learnt")
 """Of a result: what the log need not say."""
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 _log = logging.getLogger("eacf.watch")
 
@@ -65,7 +65,7 @@ class Look(NamedTuple):
 
 
 class Watcher:
-    """See the module. `wall`: seconds since the epoch, and `clock`: of a clock that never jumps."""
+    """See the module."""
 
     def __init__(
         self,
@@ -85,7 +85,6 @@ class Watcher:
         """Alarms by kind since the last update, and messages that could not be read as "malformed"."""
         self._database = database
         self._settings = settings
-        self._endpoints = endpoints
         self._signals = signals
         self._tell = tell
         self._show = show

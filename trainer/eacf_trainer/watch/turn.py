@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eacf import bundle
+from eacf import bundle, files
 from eacf.errors import EacfError, SettingError
 from eacf.labels import LabelRules
 from eacf_trainer import learning, quantise, runs
@@ -257,8 +257,8 @@ def save(
     document = made.document(lineage=lineage, rules=rules, created=created, figures=figures)
     recipe = made.parent.recipe
     written = bundle.write(folder / f"{recipe.name}.eacf", document, made.model)
-    runs.replace(folder / "weights.npz", archive(dict(made.weights)))
-    runs.replace(folder / "ranges.npz", archive({"rows": made.ranges}))
+    files.replace(folder / "weights.npz", archive(dict(made.weights)))
+    files.replace(folder / "ranges.npz", archive({"rows": made.ranges}))
     _write(folder / "features.json", made.features.spec())
     _write(folder / "calibration.json", calibration_document(made.calibration, made.mu, made.sd))
     _write(folder / "versions.json", runs.versions())
@@ -282,7 +282,7 @@ def calibration_document(found: Calibration, mu: int, sd: float) -> dict[str, An
 
 
 def _write(path: Path, document: Mapping[str, Any]) -> None:
-    runs.replace(path, json.dumps(document, indent=1, allow_nan=False).encode() + b"\n")
+    files.replace(path, json.dumps(document, indent=1, allow_nan=False).encode() + b"\n")
 
 
 def end_with(descriptor: int) -> None:

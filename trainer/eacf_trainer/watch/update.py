@@ -9,7 +9,7 @@ the parent kept (:mod:`.memory`). Older samples that the new ones contradict, an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -92,19 +92,6 @@ class Candidate:
         if not len(rows):
             return np.zeros((0, len(self.labels) + self.background), np.float32)
         return quantise.logits(self.model, self.quantisation, rows)
-
-    def as_parent(self, bundle_id: str = "") -> Parent:
-        """What the next clone can be made of, without a run folder; the manifest stays the parent's."""
-        return replace(
-            self.parent,
-            id=bundle_id,
-            labels=self.labels,
-            features=self.features,
-            weights=tuple(self.weights.values()),
-            ranges=self.ranges,
-            calibration=self.calibration,
-            model=self.model,
-        )
 
     def document(
         self,
