@@ -6,13 +6,14 @@ import hashlib
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from eacf.errors import SettingError
 from eacf.samples import Busy, Damaged, Keeper, Limits, Store, StoreError
-from eacf.samples.schema import MIGRATIONS, VERSION, VERSIONS, migrate, version_of
+from eacf.samples.schema import MIGRATIONS, VERSION, VERSIONS, connect, migrate, version_of
 
 
 def state_of(folder: Path) -> dict[str, tuple[str, int]]:
@@ -171,3 +172,39 @@ def test_locked_for_good_is_busy(path: Path) -> None:
             store.forget([1])
     finally:
         holder.close()
+
+
+def half_written(path: Path, *, before: bool) -> tuple[bytes, bytes]:
+    """A database and its journal as a process leaves them that is killed in a transaction; `before`: it held a table already."""
+    source = path.with_name("source.db")
+    with closing(sqlite3.connect(source, isolation_level=None)) as db:
+        if before:
+            db.execute("CREATE TABLE theirs (x)")
+        db.execute("PRAGMA cache_size = 1")
+        db.execute("BEGIN")
+        db.execute("CREATE TABLE more (x)")
+        db.executemany(
+            "INSERT INTO more VALUES (zeroblob(4000))", [()] * 50
+        )  # more than the cache holds, so it is written
+        journal = source.with_name("source.db-journal")
+        for made, name in ((source, path.name), (journal, path.name + "-journal")):
+            path.with_name(name).write_bytes(made.read_bytes())
+            path.with_name(name).chmod(0o600)
+    return path.read_bytes(), path.with_name(path.name + "-journal").read_bytes()
+
+
+def test_one_that_was_killed_while_it_was_made_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "samples.db"
+    half_written(path, before=False)
+    with closing(connect(path, readonly=False)) as db:
+        assert version_of(db) == VERSION
+        assert db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+        assert not db.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'more'").fetchone()[0]
+
+
+def test_what_another_program_left_half_written_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.db"
+    held = half_written(path, before=True)
+    with pytest.raises(StoreError):
+        connect(path, readonly=False)
+    assert (path.read_bytes(), path.with_name("theirs.db-journal").read_bytes()) == held

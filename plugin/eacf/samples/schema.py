@@ -170,9 +170,20 @@ def _look(path: Path, *, readonly: bool) -> None:
             if found != "ok":
                 raise Damaged(_damaged(path, " ".join(str(found).split())))
     except sqlite3.Error as error:
+        if not readonly and error.sqlite_errorcode == sqlite3.SQLITE_READONLY_ROLLBACK and _was_empty(path):
+            return
         raise told(path, error) from error
     finally:
         db.close()
+
+
+def _was_empty(path: Path) -> bool:
+    """Whether what a killed process left half-written is to be rolled back to an empty file: one that was being made.
+
+    By the rollback journal's header (SQLite's file format, section 3): at byte 16 the pages that the database had before.
+    """
+    with path.with_name(path.name + "-journal").open("rb") as journal:
+        return journal.read(20)[16:] == bytes(4)
 
 
 def _open(path: Path, mode: str) -> sqlite3.Connection:
