@@ -30,6 +30,7 @@ class Both:
         self.peer = peer_of(bus.endpoints, tap)
         self.ear = Ear(self.peer, tap, lambda heard: self.heard.extend(each.uid for each in heard.samples), LOG)
         self.sensor = Peer(bus.endpoints, "zeek", [SENSOR], watch=True)
+        self.observer = Peer(bus.endpoints, "observer", [tap.topic])
 
     def until_ready(self) -> TapReady:
         """Say where the sensor listens until the tap has answered."""
@@ -50,9 +51,16 @@ class Both:
         flows = [Sample(f"C{number}", 0, *ends, None, b"", [], [100]) for number in numbers]
         assert self.sensor.send(self.ear.tap.topic, encode_flows(SENSOR.decode(), flows))
 
+    def passed_on(self, mark: bytes) -> None:
+        """Wait until the bus has passed a message with `mark` on to all who hear our topic: then it waits in our socket."""
+        until = time.monotonic() + 20
+        while not any(mark in frames[3] for frames in self.observer.receive(100)):
+            assert time.monotonic() < until
+            self.observer.wait(0.1)
+
     def close(self) -> None:
-        self.peer.close()
-        self.sensor.close()
+        for each in (self.peer, self.sensor, self.observer):
+            each.close()
 
 
 @pytest.fixture
@@ -75,7 +83,11 @@ def test_what_is_heard_is_handed_on_and_the_sensor_is_told_what_is_wanted(both: 
 
 def test_what_is_on_its_way_at_the_end_is_taken_and_no_more_waited_for(both: Both) -> None:
     both.until_ready()
+    while not both.observer.receive(100):  # it hears the topic from here on
+        both.sensor.send(both.ear.tap.topic, encode_tap_who(SENSOR.decode()))
+        both.observer.wait(0.1)
     both.send(1, 2)
+    both.passed_on(b"C2")  # what the bus still carries when we leave the topic is nobody's
     begun = time.monotonic()
     both.ear.drain(both.ear.turn)
     assert both.heard == ["C1", "C2"]
