@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := trainer/demo/demo.pcap.gz
-# Files of tests side by side: most of them wait for processes and sockets.
+# Files of tests side by side: most of them wait for processes and sockets. Each process collects for itself, so a test's parameters
+# must not depend on the clock, nor on chance (gzip.compress: mtime=0).
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: demo test check bundles docs bench bench-zeek bench-model bench-learning clean

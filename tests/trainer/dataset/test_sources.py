@@ -82,13 +82,13 @@ def test_a_name_that_is_not_text_gets_one(tmp_path: Path) -> None:
     ("head", "name", "kind"),
     [
         (b'{"topic"', "x.pcap", "recording"),
-        (gzip.compress(b'{"topic"' * 9000)[:4096], "x", "recording"),
+        (gzip.compress(b'{"topic"' * 9000, mtime=0)[:4096], "x", "recording"),
         (b"\xd4\xc3\xb2\xa1", "x.jsonl", "capture"),
         (b"\n\r\r\n{", "x.jsonl", "capture"),
-        (gzip.compress(b"\xd4\xc3\xb2\xa1"), "x.gz", "capture"),
+        (gzip.compress(b"\xd4\xc3\xb2\xa1", mtime=0), "x.gz", "capture"),
         (b"\x1f\x8b garbage", "x.jsonl.gz", "capture"),
         (b"", "x.jsonl", "recording"),
-        (gzip.compress(b""), "x.jsonl.gz", "recording"),
+        (gzip.compress(b"", mtime=0), "x.jsonl.gz", "recording"),
         (b"", "x.pcap", "capture"),
     ],
 )
