@@ -78,6 +78,15 @@ def test_a_key_counts_only_while_it_is_trusted(data: bytes, trusted: Trusted, tm
             check(offer_of(data, ASKER), others)
 
 
+@pytest.mark.parametrize("spaced", [b"\t%s", b"%s\n", b"  %s"])
+def test_a_manifest_has_one_form(data: bytes, trusted: Trusted, spaced: bytes) -> None:
+    """What JSON does not read, the signature does not see either: the file would be another, under another name."""
+    manifest = unpack(data)[MANIFEST]
+    for changed in (spaced % manifest, manifest.replace(b":", b": ", 1)):
+        with pytest.raises(BundleError, match="not in the one form that signing writes"):
+            check(offer_of(data, ASKER, manifest=changed, size=len(data) - len(manifest) + len(changed)), trusted)
+
+
 Resign = Callable[[dict[str, Any]], ModelOffer]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from eacf.bundle.archive import CENTRAL, END, LOCAL, MANIFEST, MAX_BYTES, MEMBERS, MODEL
+from eacf.bundle.document import canonical
 from eacf.bundle.signing import Signature, read_manifest, verify
 from eacf.errors import BundleError
 from eacf.keys import Trusted
@@ -59,6 +60,12 @@ def check(offer: ModelOffer, trusted: Trusted) -> Offered:
         raise BundleError(f"offer: the file has {offer.size} bytes, a bundle at most {MAX_BYTES}; build a smaller one")
     manifest = read_manifest(offer.manifest)
     signature = verify(manifest, trusted)
+    if offer.manifest != canonical(manifest.document):
+        # What is signed is the form, not the bytes: a space more would pass, and be another file under another name.
+        raise BundleError(
+            f"bundle {manifest.id}: its manifest is not in the one form that signing writes; push the file as it was "
+            "signed"
+        )
     if set(manifest.members) != {MODEL}:
         raise BundleError(f"bundle {manifest.id}: its manifest must tell of {MODEL} and nothing else; build it again")
     model_bytes = manifest.members[MODEL].bytes
