@@ -24,13 +24,15 @@ from eacf.labels import LabelRules
 from eacf.record.ear import Ear, peer_of
 from eacf.record.tap import Tap
 from eacf.samples import Busy, Keeper, Limits
-from eacf.service import Signals, join
+from eacf.service import Notifier, Signals, join
 
 LOG_S: Final = 60.0
 BEGIN_S: Final = 30.0
 """At the start: time in which another process must let go of the database."""
 CLOSE_S: Final = 10.0
 """At the end: time for the disk."""
+STUCK_S: Final = 600.0
+"""A database's thread that has not turned for so long hangs, and a watchdog is to see it; ten times what it rests at most."""
 
 _log = logging.getLogger("eacf.collect")
 _clock = time.monotonic
@@ -81,11 +83,14 @@ def collect(
     with peer, Signals() as signals:
         writer = Writer(keeper, rules, signals.wake, mono_ns=boot_ns)
         peer.wake_on(signals.descriptor)
-        loop = Loop(peer, tap, writer, started)
+        notifier = Notifier.of()
+        notifier.ready(f"waits for a bus at {endpoints.subscribe}; keeps samples in {database}")
+        loop = Loop(peer, tap, writer, started, notifier)
         try:
-            if join(peer, tap.topic, signals, endpoints, tap.subscription):
+            if join(peer, tap.topic, signals, endpoints, tap.subscription, notifier=notifier):
                 loop.run(signals, progress)
         finally:
+            notifier.stopping(CLOSE_S)
             if not writer.end(CLOSE_S):
                 _log.warning("%s: the disk did not take the last samples within %g s", database, CLOSE_S)
         if writer.failure is not None:
@@ -117,12 +122,13 @@ def _begin(database: Path, limits: Limits, rules: LabelRules) -> Keeper:
 class Loop:
     """See the module."""
 
-    def __init__(self, peer: Peer, tap: Tap, writer: Writer, started: float) -> None:
+    def __init__(self, peer: Peer, tap: Tap, writer: Writer, started: float, notifier: Notifier) -> None:
         self._ear = Ear(peer, tap, lambda heard: writer.put(heard.samples, heard.sender), _log)
         self._peer = peer
         self._tap = tap
         self._writer = writer
         self._started = started
+        self._notifier = notifier
 
     def run(self, signals: Signals, progress: Callable[[Summary], None]) -> None:
         """Collect until the end."""
@@ -136,7 +142,9 @@ class Loop:
             if now >= progress_at:
                 progress(self.summary())
                 progress_at = now + 1.0
-            self._peer.wait(self._tap.next_deadline() - _clock())
+            if now - self._writer.turned_at < STUCK_S:
+                self._notifier.alive(now, lambda: told(self.summary()))
+            self._peer.wait(self._tap.next_deadline() - _clock())  # a second at most, for the heartbeat
             signals.clear()
             self._ear.turn()
         self._ear.drain(self._ear.turn)

@@ -79,6 +79,8 @@ class Writer:
         """`on_failure` is called from the thread once it can go on no more; `failure` says why."""
         self.kept = Kept()
         self.failure: StoreError | None = None
+        self.turned_at = time.monotonic()
+        """When the thread began its last turn."""
         self._keeper = keeper
         self._rules = rules
         self._on_failure = on_failure
@@ -119,6 +121,7 @@ class Writer:
         idle_since = time.monotonic()
         self._commit()  # the index is read before the first samples are there
         while self.failure is None:
+            self.turned_at = time.monotonic()
             with self._changed:
                 self._changed.wait_for(self._due, self._wait_s)
                 ending = self._ending

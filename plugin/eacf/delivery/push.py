@@ -111,19 +111,24 @@ class Command:
 
 
 def push(
-    endpoints: Endpoints, data: bytes, *, wait_s: float, tell: Callable[[Progress], None] = lambda _: None
+    endpoints: Endpoints,
+    data: bytes,
+    *,
+    wait_s: float,
+    tell: Callable[[Progress], None] = lambda _: None,
+    turn: Callable[[], None] = lambda: None,
 ) -> dict[str, Outcome]:
     """Send a signed bundle to every worker on the bus that takes models; what each made of it, by worker.
 
     `wait_s`: how long nothing may be heard of a worker, or no worker be there. A worker that leaves meanwhile has as long
-    to come back, under another id, where it goes on. Raises BundleError where `data` is no signed bundle, BusError where
+    to come back, under another id, where it goes on. `turn` is called at least once a second. Raises BundleError where `data` is no signed bundle, BusError where
     no bus is there.
     """
     manifest = unpack(data)[MANIFEST]
     read = read_manifest(manifest)
     if read.signature is None:
         raise BundleError(f"bundle {read.id}: is not signed, and no worker takes it so; give --key NAME.key")
-    return run_errand(endpoints, Push(data, read.id, manifest, tell), wait_s)
+    return run_errand(endpoints, Push(data, read.id, manifest, tell), wait_s, turn)
 
 
 def send_order(endpoints: Endpoints, order: bytes, *, wait_s: float) -> dict[str, Outcome]:
@@ -131,13 +136,16 @@ def send_order(endpoints: Endpoints, order: bytes, *, wait_s: float) -> dict[str
     return run_errand(endpoints, Command(order), wait_s)
 
 
-def run_errand(endpoints: Endpoints, errand: Errand, wait_s: float) -> dict[str, Outcome]:
+def run_errand(
+    endpoints: Endpoints, errand: Errand, wait_s: float, turn: Callable[[], None] = lambda: None
+) -> dict[str, Outcome]:
     """Ask every worker and answer it until each is done or silent for `wait_s`."""
     asker = secrets.token_hex(6)
     reply_to = control_reply_topic(asker)
     with Peer(endpoints, f"eacf-push-{asker}", [reply_to], watch=True) as peer:
         clerk = Clerk(errand, reply_to, wait_s, time.monotonic())
         while not clerk.over(now := time.monotonic()):
+            turn()
             for letter in clerk.due(now):
                 peer.send(letter.topic, letter.body)  # one that does not fit is asked for again
             peer.wait(max(0.0, min(clerk.next_deadline() - time.monotonic(), AGAIN_S)))

@@ -23,7 +23,7 @@ from eacf.engine import Engine
 from eacf.engine.notices import Notices
 from eacf.metrics import serving
 from eacf.models import State, Store
-from eacf.service import Signals, join
+from eacf.service import Notifier, Signals, join
 from eacf.settings import Settings
 from eacf.status import process_facts
 from eacf.truth import TruthLog
@@ -92,14 +92,18 @@ def _serve(settings: Settings, shelf: Shelf, signals: Signals) -> int:
             "worker %s serves bundle %s (%s) with %s", worker, model.bundle.id, model.bundle.source, model.runtime
         )
 
+        notifier = Notifier.of()
+        notifier.ready(f"serves bundle {model.bundle.id}; waits for a bus at {endpoints.subscribe}")
+
         def greet(added: bool, topic: bytes) -> None:
             if added and ZEEK_TOPIC.startswith(topic):
                 engine.greet()  # a Zeek that we could not reach before now hears us
 
-        join(peer, flow_topic(worker), signals, endpoints, greet)
+        join(peer, flow_topic(worker), signals, endpoints, greet, notifier=notifier)
         changes = Changes(engine, shelf, intake, signals.wake)
         changes.began_with_shadow(None if shadow is None else shadow.bundle.id)
-        loop = Loop(peer, engine, intake, changes)
+        loop = Loop(peer, engine, intake, changes, notifier)
+        notifier.status(loop.told())
         truth = Truth(engine, settings.truth_log)
         while not signals.end:
             changes.step(signals, _clock())
@@ -107,6 +111,7 @@ def _serve(settings: Settings, shelf: Shelf, signals: Signals) -> int:
             signals.clear()
             loop.turn()
         _log.info("ending: serving what is queued")
+        notifier.stopping(settings.drain_s + LINGER_S)
         loop.drain(settings.drain_s, signals)
         peer.close(LINGER_S)
     _log.info("ended: %d flows in, %d verdicts out", engine.counts.flows, engine.counts.answered)
@@ -154,6 +159,7 @@ class Loop:
     engine: Engine
     intake: Intake | None
     changes: Changes
+    notifier: Notifier
     notices: Notices = field(default_factory=Notices)
     """What was not taken from the bus, said once in a while."""
 
@@ -185,7 +191,13 @@ class Loop:
                 self.notices.note("models and orders not taken", reason)
         for line in (*engine.notices(now), *self.notices.due(now)):
             _log.warning("%s", line)
+        self.notifier.alive(now, self.told)
         return len(messages)
+
+    def told(self) -> str:
+        """What it does, for whoever looks at the service."""
+        counts, model = self.engine.counts, self.engine.model.bundle.id
+        return f"serves bundle {model}; {counts.flows:,} flows in, {counts.answered:,} verdicts out"
 
     def drain(self, limit_s: float, signals: Signals) -> None:
         """Leave our topics, then serve what is queued and what was on its way, and end a change of model that is under way,
@@ -228,4 +240,5 @@ class Loop:
 
     def _deadline(self, until: float | None) -> float | None:
         models = None if self.intake is None else self.intake.next_deadline()
-        return min((time for time in (until, self.engine.next_deadline(), models) if time is not None), default=None)
+        times = [each for each in (until, self.engine.next_deadline(), models) if each is not None]
+        return min((*times, self.notifier.due)) if times or self.notifier.interval_s is not None else None

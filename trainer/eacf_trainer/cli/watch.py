@@ -66,7 +66,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Watch."""
-    from eacf.service import Signals
+    from eacf.service import Notifier, Signals
     from eacf_trainer.watch import render, settings
     from eacf_trainer.watch.home import Home
     from eacf_trainer.watch.loop import Ended, Watcher
@@ -94,6 +94,7 @@ def run(options: argparse.Namespace) -> int:
             signals,
             tell=lambda line: print(told(line), flush=True),
             show=lambda: render.draw(options.home),
+            notifier=Notifier.of(),
         )
         try:
             watcher.recover()

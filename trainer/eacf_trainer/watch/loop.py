@@ -23,7 +23,7 @@ from eacf.bus import Endpoints, Peer
 from eacf.errors import SettingError, WireError
 from eacf.files import lock
 from eacf.samples import Store, StoreError
-from eacf.service import Signals
+from eacf.service import Notifier, Signals
 from eacf.wire import ZEEK_TOPIC, Alarm, Hello, decode_message
 from eacf_trainer.processes import THREADS
 from eacf_trainer.watch import triggers
@@ -77,6 +77,7 @@ class Watcher:
         *,
         tell: Callable[[Line], None] = lambda line: None,
         show: Callable[[], None] = lambda: None,
+        notifier: Notifier | None = None,
     ) -> None:
         """`endpoints` None: no bus; no alarm is heard, nothing is pushed. `tell` gets each line of the log; `show` is called when there
         were some and nothing urgent is left to do."""
@@ -88,11 +89,12 @@ class Watcher:
         self._signals = signals
         self._tell = tell
         self._show = show
+        self._notifier = notifier or Notifier()
         self._unshown = False
         self._said = ""
         self._started = time.monotonic()
         self._tried_at: float | None = None
-        self.sender = Sender(home, settings.delivery, endpoints, self._say)
+        self.sender = Sender(home, settings.delivery, endpoints, self._say, self._alive)
         self._peer: Peer | None = None
         if endpoints is not None and (settings.triggers.drift or self.sender.pushes):
             self._peer = Peer(endpoints, f"eacf-watch-{secrets.token_hex(6)}", [ZEEK_TOPIC])
@@ -121,6 +123,7 @@ class Watcher:
 
     def run(self, *, once: bool = False) -> Line | None:
         """Until a signal; `once`: one turn, if there is anything for it, and one attempt to deliver. The last update's line."""
+        self._notifier.ready(self._idle())
         while True:
             line, look = None, self._look()
             if look is not None and (reason := self._reason(look, once)) is not None:
@@ -188,6 +191,7 @@ class Watcher:
             "settings": self._settings.document(),
         }
         _log.info("update %d begins: %s", order["turn"], reason)
+        self._notifier.status(f"update {order['turn']} ({reason}) is at work")
         why = self._train(self.home.order(order))
         found = self.home.result()
         if found is None:
@@ -197,6 +201,7 @@ class Watcher:
         self._tried_at = time.monotonic()
         self.heard = {}
         line = self._finish(found)
+        self._notifier.status(self._idle())
         self.home.drop_work()
         self.home.prune(self._settings.keep_runs, self._settings.keep_failed)
         return line
@@ -288,7 +293,9 @@ class Watcher:
     def _wait(self, seconds: float) -> None:
         """For a signal, or alarms, which are taken, until the time is over."""
         until = time.monotonic() + seconds
-        while not self._signals.end and (left := until - time.monotonic()) > 0:
+        while not self._signals.end and (now := time.monotonic()) < until:
+            self._alive()
+            left = min(until, self._notifier.due) - now
             if self._peer is None:
                 time.sleep(min(left, LOOK_S))
                 continue
@@ -296,6 +303,13 @@ class Watcher:
             self._signals.clear()
             for frames in self._peer.receive(TURN_MESSAGES):
                 self._hear(frames)
+
+    def _alive(self) -> None:
+        self._notifier.alive(time.monotonic())
+
+    def _idle(self) -> str:
+        state = self.home.state
+        return f"model {state.serving} serves after {state.turn} updates; waits for samples"
 
     def _hear(self, frames: list[bytes]) -> None:
         try:

@@ -29,10 +29,16 @@ class Sender:
     """See the module. What was delivered is a line in the log of decisions, so a restart goes on where this one was."""
 
     def __init__(
-        self, home: Home, settings: Delivery, endpoints: Endpoints | None, say: Callable[[Line], None]
+        self,
+        home: Home,
+        settings: Delivery,
+        endpoints: Endpoints | None,
+        say: Callable[[Line], None],
+        turn: Callable[[], None] = lambda: None,
     ) -> None:
-        """`say` puts a line into the log."""
+        """`say` puts a line into the log. `turn` is called at least once a second while a push goes on."""
         self._home, self._settings, self._endpoints, self._say = home, settings, endpoints, say
+        self._turn = turn
         self._push_at = 0.0
         self._outcomes: dict[str, Outcome] | None = None
         self._met: set[str] = set()
@@ -73,7 +79,7 @@ class Sender:
             self._say(self._line(wanted, serial, None))
             return
         try:
-            outcomes = push(self._endpoints, data, wait_s=self._settings.wait_s)
+            outcomes = push(self._endpoints, data, wait_s=self._settings.wait_s, turn=self._turn)
         except BusError as error:
             _log.warning("bundle %s reached nobody: %s", wanted, error)
             return
