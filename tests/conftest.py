@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
+import select
 import shutil
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -75,6 +78,47 @@ def shared() -> Path:
 def repository() -> Path:
     """Root of the working tree."""
     return REPOSITORY
+
+
+class Manager:
+    """What systemd is to a service: a datagram socket, and what was said there."""
+
+    def __init__(self, name: str) -> None:
+        """`name`: a path, or ``@name`` without one."""
+        self.name = name
+        self.said: list[str] = []
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(name.replace("@", "\0", 1) if name.startswith("@") else name)
+
+    def environment(self, watchdog_s: float) -> dict[str, str]:
+        """Of a service that it starts."""
+        return {"NOTIFY_SOCKET": self.name, "WATCHDOG_USEC": str(round(watchdog_s * 1e6))}
+
+    def hear(self, wait_s: float = 0.0) -> list[str]:
+        """What came since the last call, once something is there or the time is over."""
+        new: list[str] = []
+        while select.select([self._socket], [], [], 0.0 if new else wait_s)[0]:
+            new.append(self._socket.recv(4096).decode())
+        self.said += new
+        return new
+
+    def until(self, words: str, wait_s: float = 30.0) -> None:
+        """Wait until this is part of what it has heard."""
+        deadline = time.monotonic() + wait_s
+        while not any(words in each for each in self.said):
+            assert time.monotonic() < deadline, f"{words!r} was not said: {self.said}"
+            self.hear(0.5)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture(params=["abstract"])
+def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Manager]:
+    """A service manager on a real socket; its name is no path unless a test asks for one."""
+    made = Manager(f"@eacf-{secrets.token_hex(6)}" if request.param == "abstract" else str(tmp_path / "notify"))
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import secrets
 import select
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from eacf.bus import EmbeddedBus, Endpoints, Peer
 from eacf.service import Notifier, Signals, join
+
+if TYPE_CHECKING:
+    from tests.conftest import Manager
 
 WAITS = """
 import select, signal, sys
@@ -80,35 +82,18 @@ def test_join_ends_without_a_bus() -> None:
         assert not join(peer, b"own.topic", signals, nowhere, lambda *_: None)
 
 
-Manager = tuple[socket.socket, str]
+both = pytest.mark.parametrize("manager", ["path", "abstract"], indirect=True)
 
 
-@pytest.fixture(params=["path", "abstract"])
-def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Manager]:
-    """What systemd is to a service: a datagram socket, under a name that it tells."""
-    name = f"@eacf-{secrets.token_hex(6)}" if request.param == "abstract" else str(tmp_path / "notify")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
-        listening.bind(name.replace("@", "\0", 1) if request.param == "abstract" else name)
-        listening.setblocking(False)
-        yield listening, name
-
-
-def heard(manager: Manager) -> list[str]:
-    """What was said since."""
-    words = []
-    while select.select([manager[0]], [], [], 0)[0]:
-        words.append(manager[0].recv(4096).decode())
-    return words
-
-
+@both
 def test_a_manager_hears_of_the_life_of_a_service(manager: Manager) -> None:
-    notifier = Notifier.of({"NOTIFY_SOCKET": manager[1], "WATCHDOG_USEC": "8000000"})
+    notifier = Notifier.of({"NOTIFY_SOCKET": manager.name, "WATCHDOG_USEC": "8000000"})
     assert notifier.interval_s == 2.0
     notifier.ready("waits\nfor WATCHDOG=trigger")
     notifier.status("works")
     notifier.status("works")
     notifier.stopping(3.5)
-    assert heard(manager) == [
+    assert manager.hear() == [
         "READY=1\nSTATUS=waits for WATCHDOG=trigger",
         "STATUS=works",
         "STOPPING=1\nSTATUS=ending\nEXTEND_TIMEOUT_USEC=8500000",
@@ -116,10 +101,10 @@ def test_a_manager_hears_of_the_life_of_a_service(manager: Manager) -> None:
 
 
 def test_signs_of_life_come_as_often_as_needed_and_no_oftener(manager: Manager) -> None:
-    notifier = Notifier(manager[1], 8.0)
+    notifier = Notifier(manager.name, 8.0)
     for tenth in range(100):
         notifier.alive(1000 + tenth / 10, lambda at=tenth: f"turn {at}")  # type: ignore[misc]
-    assert heard(manager) == [f"WATCHDOG=1\nSTATUS=turn {at}" for at in (0, 20, 40, 60, 80)]
+    assert manager.hear() == [f"WATCHDOG=1\nSTATUS=turn {at}" for at in (0, 20, 40, 60, 80)]
     assert notifier.due == 1010.0
 
 
@@ -155,7 +140,10 @@ def test_a_manager_that_is_gone_or_full_costs_nothing_and_is_tried_again(tmp_pat
         {"NOTIFY_SOCKET": "vsock:2:1234", "WATCHDOG_USEC": "8000000"},
         {"NOTIFY_SOCKET": "/nowhere/notify"},
         {"NOTIFY_SOCKET": "/nowhere/notify", "WATCHDOG_USEC": "8000000", "WATCHDOG_PID": "1"},
-        *({"NOTIFY_SOCKET": "/nowhere/notify", "WATCHDOG_USEC": each} for each in ("", "0", "-1", "1.5", "٣", "9" * 30)),
+        *(
+            {"NOTIFY_SOCKET": "/nowhere/notify", "WATCHDOG_USEC": each}
+            for each in ("", "0", "-1", "1.5", "٣", "9" * 30)
+        ),
     ],
 )
 def test_without_a_manager_or_a_watchdog_a_loop_may_sleep(environ: dict[str, str]) -> None:
@@ -168,8 +156,8 @@ def test_without_a_manager_or_a_watchdog_a_loop_may_sleep(environ: dict[str, str
 
 def test_who_waits_for_a_bus_is_alive(manager: Manager) -> None:
     nowhere = Endpoints("ipc:///tmp/eacf-nobody-here-a", "ipc:///tmp/eacf-nobody-here-b")
-    notifier = Notifier(manager[1], 0.2)
+    notifier = Notifier(manager.name, 0.2)
     with Peer(nowhere, "one", [b"own.topic"], watch=True) as peer:
         until = time.monotonic() + 0.5
         assert not join(peer, b"own.topic", Signals(), nowhere, lambda *_: None, until=until, notifier=notifier)
-    assert len(heard(manager)) >= 5
+    assert len(manager.hear()) >= 5

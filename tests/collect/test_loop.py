@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -24,6 +25,9 @@ from eacf.flow import Chunk, Needs, Sample
 from eacf.samples import Store, Stored
 from eacf.wire import encode_flows
 from tests.record.test_loop import Sensor, ended, stop
+
+if TYPE_CHECKING:
+    from tests.conftest import Manager
 
 WAIT_S = 60.0
 
@@ -361,3 +365,33 @@ def test_it_loads_no_model() -> None:
     program = "import sys, eacf.collect; print(*({'ai_edge_litert', 'tensorflow', 'dpkt'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "\n"
+
+
+def test_a_service_manager_hears_of_it(
+    site: Site, start: Start, path: Path, manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in manager.environment(8.0).items():
+        monkeypatch.setenv(name, value)
+    process = start("--db", path)
+    manager.until("READY=1\nSTATUS=waits for a bus")
+    site.greet()
+    site.offer_all([flow(number) for number in range(5)])
+    manager.until("WATCHDOG=1\nSTATUS=5 flows of 1 sensor")
+    process.terminate()
+    ended(process)
+    manager.hear()
+    assert "STOPPING=1" in manager.said[-1]
+
+
+def test_a_database_that_hangs_is_seen_by_a_watchdog(
+    site: Site, start: Start, path: Path, manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in manager.environment(4.0).items():
+        monkeypatch.setenv(name, value)
+    hang = "import time; from eacf.collect import loop, writer; loop.STUCK_S = 1.5"
+    start("--db", path, before=f"{hang}; writer.Writer._take = lambda self: time.sleep(1000)")
+    site.greet()
+    manager.until("WATCHDOG=1")
+    time.sleep(3.0)
+    manager.hear()
+    assert manager.hear(2.5) == []

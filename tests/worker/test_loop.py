@@ -8,12 +8,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from eacf import bundle
 from eacf.bus import Peer
 from eacf.status import ask
 from eacf.wire import CONTROL_REQUEST_TOPIC, ZEEK_TOPIC, Hello, encode_who
 
 if TYPE_CHECKING:
+    from tests.conftest import Manager
     from tests.worker.conftest import Sensor, Start
 
 WAIT_S = 30.0
@@ -198,3 +201,40 @@ def test_a_bad_bundle_at_the_start_ends_it(sensor: Sensor, start: Start, served:
     _, words = process.communicate(timeout=WAIT_S)
     assert process.returncode == 1
     assert str(served) in words
+
+
+def test_a_service_manager_hears_of_it_with_a_bus_and_without(
+    sensor: Sensor, start: Start, served: Path, manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in manager.environment(1.0).items():
+        monkeypatch.setenv(name, value)
+    nowhere = ["--subscribe-endpoint", f"ipc://{served}.sub", "--publish-endpoint", f"ipc://{served}.pub"]
+    lonely = start(*nowhere)
+    manager.until("READY=1")
+    assert f"STATUS=serves bundle {bundle.load(served).id}; waits for a bus at ipc://{served}.sub" in manager.said[0]
+    for _ in range(4):  # as long as the watchdog waits
+        assert set(manager.hear(5.0)) == {"WATCHDOG=1"}
+    lonely.terminate()
+    assert lonely.wait(WAIT_S) == 0
+    manager.hear()
+    manager.said.clear()
+
+    process = start()
+    sensor.greet()
+    sensor.send(7)
+    sensor.until(sensor.answered)
+    manager.until("7 flows in, 7 verdicts out")
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(0.3)
+    manager.hear()
+    assert manager.hear(0.7) == []  # nothing lives on beside the loop
+    process.send_signal(signal.SIGCONT)
+    assert manager.hear(5.0)[0].startswith("WATCHDOG=1")
+    served.write_bytes(b"nothing that could be served")
+    process.send_signal(signal.SIGHUP)
+    for _ in range(8):  # a process of its own tries it meanwhile
+        assert manager.hear(5.0)
+    process.terminate()
+    assert process.wait(WAIT_S) == 0
+    manager.hear()
+    assert manager.said[-1] == "STOPPING=1\nSTATUS=ending\nEXTEND_TIMEOUT_USEC=11000000"

@@ -11,15 +11,16 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 from eacf import bundle, keys
 from eacf.bus import EmbeddedBus, Peer
 from eacf.files import replace as put
 from eacf.samples import Store
-from eacf.service import Signals
+from eacf.service import Notifier, Signals
 from eacf.wire import (
     ZEEK_TOPIC,
     encode_alarm,
@@ -27,9 +28,12 @@ from eacf.wire import (
 from eacf_trainer.watch.decisions import read
 from eacf_trainer.watch.home import LOG, RESULT, RUN, SHIPPED, SIGNED, TAKEN, Home
 from eacf_trainer.watch.loop import Watcher, why_of
-from eacf_trainer.watch.settings import Settings
+from eacf_trainer.watch.settings import Delivery, Settings
 from eacf_trainer.watch.triggers import Triggers
 from tests.trainer.watch.conftest import fill, flows, pretend_worker, turned
+
+if TYPE_CHECKING:
+    from tests.conftest import Manager
 
 TESTBED = bundle.load(bundle.find("testbed")).id
 PUBLIC = bundle.load(bundle.find("public")).id
@@ -133,6 +137,31 @@ def test_alarms_on_the_bus_are_a_reason(home: Home, database: Path) -> None:
 
 def test_a_database_that_is_not_there_yet_is_waited_for(home: Home, tmp_path: Path) -> None:
     assert watcher(home, tmp_path / "none.db")._look() is None
+
+
+def test_a_watchdog_sees_a_watcher_that_waits_for_a_training(home: Home, database: Path, manager: Manager) -> None:
+    watching = watcher(home, database, notifier=Notifier(manager.name, 2.0))
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1.6)"])
+    assert watching._watch(psutil.Process(child.pid), child) is None
+    assert manager.hear() == ["WATCHDOG=1"] * len(manager.said)
+    assert len(manager.said) >= 3
+
+
+def test_a_watchdog_sees_a_watcher_that_pushes_to_workers_which_do_not_answer(
+    home: Home, database: Path, manager: Manager, tmp_path: Path
+) -> None:
+    private, _ = keys.new(tmp_path / "ops")
+    result(home)
+    with EmbeddedBus() as bus:
+        settings = Settings(delivery=Delivery(key=str(tmp_path / "ops.key"), wait_s=2.5))
+        watching = watcher(home, database, settings, endpoints=bus.endpoints, notifier=Notifier(manager.name, 4.0))
+        watching.recover()
+        watching.sender.deliver(now=True)
+        watching.close()
+    assert home.state.pending == PUBLIC
+    assert private.id
+    assert manager.hear() == ["WATCHDOG=1"] * len(manager.said)
+    assert len(manager.said) >= 2
 
 
 def test_why_a_candidate_was_refused() -> None:
