@@ -45,3 +45,7 @@ class WorkerError(EacfError, RuntimeError):
 
 class SensorError(EacfError, RuntimeError):
     """A Zeek that was started for a replay failed. The message holds its last words."""
+
+
+class EnforceError(EacfError, OSError):
+    """The kernel does not let the gateway's agent have its table. The message says what it said, and the remedy."""

@@ -163,13 +163,18 @@ def _shadow(shadow: Report) -> Iterator[Metric]:
 
 
 @contextmanager
-def serving(port: int, report: Callable[[], Report]) -> Iterator[None]:
-    """Answer Prometheus on that port while the context lasts; port 0: do nothing. SettingError where it is taken."""
+def serving(
+    port: int, report: Callable[[], Report], collector: Callable[[Callable[[], Report]], Collector] = ReportCollector
+) -> Iterator[None]:
+    """Answer Prometheus on that port while the context lasts; port 0: do nothing. SettingError where it is taken.
+
+    `collector` makes metrics of the report.
+    """
     if not port:
         yield
         return
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(ReportCollector(report))
+    registry.register(collector(report))
     try:
         server, thread = start_http_server(port, ADDRESS, registry)
     except OSError as error:
