@@ -33,16 +33,17 @@ exit codes: 0 fine, 1 the work failed, 2 a mistake in the command, a setting or 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code. argparse itself exits with 2 on a wrong option."""
     tolerant_output()
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     return guarded("eacf", lambda: int(options.run(options)))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options; man pages and completions are made from it."""
+    made = argparse.ArgumentParser(
         prog="eacf", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--version", action="version", version=f"eacf {eacf.__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    made.add_argument("--version", action="version", version=f"eacf {eacf.__version__}")
+    commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in (replay, worker, record, collect, samples, status, doctor, bundle, model, keys):
         module.add(commands)
-    return parser
+    return made

@@ -29,18 +29,19 @@ exit codes: 0 fine, 1 the work failed, 2 a mistake in the command, a recipe, a l
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code. argparse itself exits with 2 on a wrong option."""
     tolerant_output()
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     return guarded(
         "eacf-train", lambda: int(options.run(options)), "interrupted; the same command goes on where it ended"
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options; man pages and completions are made from it."""
+    made = argparse.ArgumentParser(
         prog="eacf-train", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--version", action="version", version=f"eacf {eacf.__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    made.add_argument("--version", action="version", version=f"eacf {eacf.__version__}")
+    commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in (dataset, labels, fit, evaluate, report, export, push, recipes, experiments, bundles, watch):
         module.add(commands)
-    return parser
+    return made
