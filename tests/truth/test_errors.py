@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 
 import pytest
 
-from eacf.truth.errors import ENOUGH, MAX_CLIENTS, SLOT_S, Errors
+from eacf.truth.errors import DELTA, ENOUGH, MAX_CLIENTS, SLOT_S, Errors, adwin_class
 
 
 def feed(errors: Errors, rng: random.Random, rate: float, exams: int, begun: float, clients: int = 200) -> int | None:
@@ -95,3 +97,21 @@ def test_the_clients_of_a_moment_are_bounded() -> None:
     for client in range(MAX_CLIENTS + 100):
         errors.add(client, False, 0.0)
     assert errors.seen[0] == MAX_CLIENTS
+
+
+def test_it_is_rivers_own() -> None:
+    from river.drift import ADWIN
+
+    ours, theirs, rng = adwin_class()(delta=DELTA), ADWIN(delta=DELTA), random.Random(1)
+    for at in range(5_000):
+        error = float(rng.random() < (0.1 if at < 3_000 else 0.4))
+        ours.update(error)
+        theirs.update(error)
+        assert (ours.width, ours.total, ours.drift_detected) == (theirs.width, theirs.total, theirs.drift_detected)
+
+
+def test_what_is_large_is_not_imported() -> None:
+    program = "import sys; from eacf.truth import examiner; examiner._detectors(); print(*sys.modules)"
+    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert "river" in out
+    assert not {"scipy", "pandas", "sklearn", "river.drift"} & set(out)

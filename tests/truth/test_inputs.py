@@ -3,8 +3,12 @@ from __future__ import annotations
 import random
 from ipaddress import IPv4Address
 
+import numpy as np
+import pytest
+from scipy.stats import ks_2samp
+
 from eacf.flow import Sample
-from eacf.truth.inputs import LATEST, NEVER_IDLE, REFERENCE, Inputs, lengths
+from eacf.truth.inputs import CERTAIN, LATEST, LEAST, NAMES, NEVER_IDLE, REFERENCE, Inputs, kolmogorov_smirnov, lengths
 
 
 def flow(*records: int) -> Sample:
@@ -77,3 +81,22 @@ def test_a_worker_that_is_never_idle_tests_all_the_same() -> None:
         assert inputs.distance is None
         inputs.add(at % 50, flow(at % 7 + 1, -100))
     assert inputs.distance is not None
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_it_decides_as_scipy_does(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    first = rng.lognormal(6, 1, rng.integers(LEAST, REFERENCE)).astype(np.int64)
+    second = (rng.lognormal(6, 1, rng.integers(LEAST, LATEST)) * rng.uniform(0.4, 1)).astype(np.int64)
+    distance, p = kolmogorov_smirnov(first, second)
+    theirs = ks_2samp(first, second, method="asymp")
+    assert distance == pytest.approx(theirs.statistic, abs=1e-12)
+    if 1e-6 < theirs.pvalue < 0.1:
+        assert p == pytest.approx(theirs.pvalue, rel=0.15)
+    assert (p * len(NAMES) < CERTAIN) == (theirs.pvalue * len(NAMES) < CERTAIN)
+
+
+def test_the_same_numbers_have_no_distance() -> None:
+    same = np.arange(LEAST)
+    assert kolmogorov_smirnov(same, same[::-1]) == (0.0, 1.0)
+    assert kolmogorov_smirnov(same, same + LEAST)[0] == 1.0

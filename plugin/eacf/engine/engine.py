@@ -81,7 +81,7 @@ class Engine:
         process, `models` of the store of models for status reports (empty: there is none); each is called at most once
         every `CONTROL_PAUSE_S`, and by whoever else asks for :meth:`status`, from any thread.
         `truth_flows`: exams over which live accuracy is told. `drift_alarms`: whether a drift is looked for and told to
-        Zeek, which imports river and scipy.
+        Zeek, which imports river.
         """
         self.model = model
         self.worker = worker

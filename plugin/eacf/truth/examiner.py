@@ -31,7 +31,7 @@ class Examiner:
     """See the module. `labels`: those of the model that serves, `model`: its id."""
 
     def __init__(self, labels: Collection[str], model: str, *, flows: int, drift: bool, now: float) -> None:
-        """`flows`: exams in the window. `drift`: whether one is looked for, which imports river and scipy."""
+        """`flows`: exams in the window. `drift`: whether one is looked for, which imports river."""
         self.totals = [0] * len(OUTCOMES)
         """Exams since the start, by outcome."""
         self.refused = 0
@@ -145,7 +145,7 @@ class Examiner:
 
 
 def _detectors() -> tuple[Errors, Inputs]:
-    """Imported where they are wanted alone: with them come river and scipy."""
+    """Imported where they are wanted alone: with them comes river."""
     from eacf.truth.errors import Errors
     from eacf.truth.inputs import Inputs
 
