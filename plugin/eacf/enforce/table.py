@@ -1,0 +1,254 @@
+"""The table as it is in the kernel: made, changed in transactions, removed.
+
+A transaction that is refused is halved until what is wrong in it is alone, so that one bad rule costs no good one.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from eacf.enforce.nft import Nft, NftError, may_administer
+from eacf.enforce.ruleset import (
+    FIND_TABLE,
+    REMOVE_TABLE,
+    Change,
+    Marks,
+    Pair,
+    add_chains,
+    add_width,
+    chain_names,
+    delete_chains,
+    removals,
+    table,
+    transaction,
+    width_of,
+)
+from eacf.errors import EnforceError
+
+CHANGES: Final = 1000
+"""Of one transaction at most: 10 to 20 ms."""
+MAX_CHAINS: Final = 1000
+"""Different marks at a time; one more is refused."""
+MAX_REPAIRS: Final = 64
+"""Rules that are tried alone in one go; where so many are refused the kernel refuses them all, and each costs 10 ms."""
+IDLE_S: Final = 10.0
+"""A chain to which nothing jumps goes after this time."""
+
+_log = logging.getLogger("eacf.enforce")
+_clock = time.monotonic
+
+
+class TableLost(EnforceError):
+    """Somebody removed the table."""
+
+
+@dataclass
+class Account:
+    """What the kernel was asked."""
+
+    transactions: int = 0
+    failed: int = 0
+    """Of these; refused by nft or the kernel, nothing applied."""
+    seconds: float = 0.0
+    """In them."""
+    last_s: float = 0.0
+    """In the last :meth:`Table.apply`."""
+    rebuilt: int = 0
+    """Times that the table was gone."""
+
+
+@dataclass(slots=True)
+class _Chain:
+    names: tuple[str, str]
+    users: int = 0
+    idle_since: float = 0.0
+
+
+class Table:
+    """See the module. For one thread."""
+
+    def __init__(self, nft: Nft) -> None:
+        self.account = Account()
+        self.owned = False
+        """Whether the kernel removes it when this process ends, in whatever way."""
+        self._nft = nft
+        self._chains: dict[Marks, _Chain] = {}
+        self._widths: set[tuple[int, int]] = set()
+        self._numbers = 0
+        self._repairs = 0
+
+    def start(self) -> None:
+        """Make it, empty, in the place of one that a former process left. EnforceError where the kernel does not let us."""
+        if not may_administer():
+            raise EnforceError(
+                "no CAP_NET_ADMIN: start as root, by the systemd unit, or with `setpriv --ambient-caps +net_admin`"
+            )
+        try:
+            self._nft.run(FIND_TABLE)
+        except NftError:
+            pass  # there is none, as it should be
+        else:
+            self._remove_former()
+        try:
+            self._nft.run(table(owned=True))
+            self.owned = True
+        except NftError as refusal:
+            self._start_unowned(refusal)
+        self._chains.clear()
+        self._widths.clear()
+
+    def _remove_former(self) -> None:
+        try:
+            self._nft.run(REMOVE_TABLE)
+        except NftError as error:
+            raise EnforceError(
+                f"table inet eacf is another process's ({error}): is another `eacf enforce` running here? "
+                "`nft list table inet eacf` names its owner"
+            ) from None
+        _log.info("removed the table that a former process left")
+
+    def _start_unowned(self, refusal: NftError) -> None:
+        try:
+            self._nft.run(table(owned=False))
+        except NftError as error:
+            raise EnforceError(
+                f"the kernel does not take table inet eacf ({error}): it needs nf_tables with maps of concatenations and "
+                "timeouts (Linux 5.6 or later; modules nf_tables, nft_ct, nft_limit)"
+            ) from None
+        self.owned = False
+        _log.warning(
+            "the kernel knows no tables that have an owner (%s; Linux 5.12 or later does): where this process is killed, its "
+            "rules stay until their own end, or `nft delete table inet eacf`",
+            refusal,
+        )
+
+    def apply(self, changes: Sequence[Change], now: float) -> list[tuple[Change, str]]:
+        """Do all of it; those that the kernel would not take, with why, and nothing is there then for their targets.
+
+        TableLost where the table is gone: nothing is known of what was done.
+        """
+        began = _clock()
+        self._repairs = 0
+        ready, failed = self._prepare(changes, now)
+        for at in range(0, len(ready), CHANGES):
+            self._put(ready[at : at + CHANGES], now, failed)
+        refused = {id(change) for change, _ in failed}
+        for change in changes:
+            self._count(change, now, in_place=id(change) not in refused)
+        self.account.last_s = _clock() - began
+        return failed
+
+    def rebuild(self) -> None:
+        """Make it anew, empty."""
+        self.account.rebuilt += 1
+        self.start()
+
+    def sweep(self, now: float) -> None:
+        """Remove chains that have long been without use."""
+        for marks, chain in list(self._chains.items()):
+            if chain.users <= 0 and now >= chain.idle_since + IDLE_S:
+                try:
+                    self._run(delete_chains(chain.names))
+                except NftError:  # an element that is over and not yet swept jumps there
+                    chain.idle_since = now
+                else:
+                    del self._chains[marks]
+
+    def end(self) -> None:
+        """Remove it, and with it every rule."""
+        try:
+            self._nft.run(REMOVE_TABLE)
+        except NftError as error:
+            _log.warning("table inet eacf is not there to be removed: %s", error)
+
+    def _prepare(self, changes: Sequence[Change], now: float) -> tuple[list[Change], list[tuple[Change, str]]]:
+        """Sets and chains that these need and that are not there yet."""
+        ready: list[Change] = []
+        failed: list[tuple[Change, str]] = []
+        for change in changes:
+            try:
+                if change.new is not None and change.new.marks is not None:
+                    self._chain(change.new.marks, now)
+                elif not isinstance(change.target, Pair) and (width := width_of(change.target)) not in self._widths:
+                    self._run(add_width(*width))
+                    self._widths.add(width)
+            except NftError as error:
+                self._repair(Change(change.target, change.old, None, 0.0), now)
+                failed.append((change, str(error)))
+            else:
+                ready.append(change)
+        return ready, failed
+
+    def _chain(self, marks: Marks, now: float) -> None:
+        if marks in self._chains:
+            return
+        if len(self._chains) >= MAX_CHAINS:
+            raise NftError(f"{MAX_CHAINS} different marks are in use")
+        self._numbers += 1
+        names = chain_names(marks, self._numbers)
+        self._run(add_chains(marks, names))
+        self._chains[marks] = _Chain(names, idle_since=now)
+
+    def _put(self, changes: Sequence[Change], now: float, failed: list[tuple[Change, str]]) -> None:
+        try:
+            self._run(transaction(changes, {marks: chain.names for marks, chain in self._chains.items()}, now))
+        except NftError as error:
+            if len(changes) == 1 or self._repairs >= MAX_REPAIRS:
+                for change in changes:
+                    why = self._repair(change, now) if self._repairs < MAX_REPAIRS else str(error)
+                    if why is not None:
+                        failed.append((change, why))
+                return
+            half = len(changes) // 2
+            self._put(changes[:half], now, failed)
+            self._put(changes[half:], now, failed)
+
+    def _repair(self, change: Change, now: float) -> str | None:
+        """One target by itself, whatever is there for it; why the kernel does not take what is to be there."""
+        self._repairs += 1
+        for removal in removals(change.target):
+            with suppress(NftError):  # it is not there, most often
+                self._run(removal)
+        if change.new is None:
+            return None
+        chains = {marks: chain.names for marks, chain in self._chains.items()}
+        try:
+            self._run(transaction([Change(change.target, None, change.new, change.until)], chains, now))
+        except NftError as error:
+            return str(error)
+        return None
+
+    def _count(self, change: Change, now: float, *, in_place: bool) -> None:
+        """Who jumps to a chain."""
+        old = change.old and change.old.marks
+        new = change.new and change.new.marks
+        if old is not None and (chain := self._chains.get(old)) is not None:
+            chain.users -= 1
+            chain.idle_since = now
+        if in_place and new is not None:
+            self._chains[new].users += 1
+
+    def _run(self, text: str) -> None:
+        began = _clock()
+        self.account.transactions += 1
+        try:
+            self._nft.run(text)
+        except NftError:
+            self.account.failed += 1
+            if not self._is_there():
+                raise TableLost("table inet eacf is gone") from None
+            raise
+        finally:
+            self.account.seconds += _clock() - began
+
+    def _is_there(self) -> bool:
+        try:
+            self._nft.run(FIND_TABLE)
+        except NftError:
+            return False
+        return True
