@@ -1,7 +1,7 @@
 """What goes over the bus: contract v1 between Zeek, workers and taps, in Broker's binary format. Pure, no socket.
 
 Reading order: `messages` (what is said), `topics` (where), `values`, `cursor` and `broker` (the format),
-`fields`, `envelope`, `contract` and `models` (the general way), `runs`, `flows` and `verdicts` (the
+`fields`, `envelope`, `contract`, `models` and `acts` (the general way), `runs`, `flows` and `verdicts` (the
 fast one), `codec` (the way in).
 """
 
@@ -10,6 +10,8 @@ from __future__ import annotations
 from eacf.wire.broker import MAX_BODY, decode, encode
 from eacf.wire.codec import (
     decode_message,
+    encode_acted,
+    encode_acts,
     encode_alarm,
     encode_flow,
     encode_flows,
@@ -19,17 +21,23 @@ from eacf.wire.codec import (
     encode_status_request,
     encode_tap_ready,
     encode_tap_who,
+    encode_unacts,
     encode_verdicts,
     encode_who,
 )
 from eacf.wire.flows import count_flows
 from eacf.wire.messages import (
+    MAX_ACTS,
     MAX_MANIFEST,
     MAX_ORDER,
     MAX_PART,
     MAX_REASON,
     MAX_SAMPLES,
     MAX_VERDICTS,
+    Act,
+    Acted,
+    ActedReply,
+    Acts,
     Alarm,
     Flows,
     Hello,
@@ -44,17 +52,22 @@ from eacf.wire.messages import (
     StatusRequest,
     TapReady,
     TapWho,
+    Unacts,
     Verdicts,
     Who,
 )
 from eacf.wire.topics import (
     CONTROL_REQUEST_TOPIC,
+    ENFORCE_PREFIX,
     FORMAT,
     MODEL_PREFIX,
     ZEEK_TOPIC,
     control_reply_topic,
+    enforce_topic,
+    enforced_topic,
     flow_topic,
     is_control_reply_topic,
+    is_enforced_topic,
     is_verdict_topic,
     model_topic,
     tap_topic,
@@ -63,7 +76,9 @@ from eacf.wire.topics import (
 
 __all__ = [
     "CONTROL_REQUEST_TOPIC",
+    "ENFORCE_PREFIX",
     "FORMAT",
+    "MAX_ACTS",
     "MAX_BODY",
     "MAX_MANIFEST",
     "MAX_ORDER",
@@ -73,6 +88,10 @@ __all__ = [
     "MAX_VERDICTS",
     "MODEL_PREFIX",
     "ZEEK_TOPIC",
+    "Act",
+    "Acted",
+    "ActedReply",
+    "Acts",
     "Alarm",
     "Flows",
     "Hello",
@@ -87,6 +106,7 @@ __all__ = [
     "StatusRequest",
     "TapReady",
     "TapWho",
+    "Unacts",
     "Verdicts",
     "Who",
     "control_reply_topic",
@@ -94,6 +114,8 @@ __all__ = [
     "decode",
     "decode_message",
     "encode",
+    "encode_acted",
+    "encode_acts",
     "encode_alarm",
     "encode_flow",
     "encode_flows",
@@ -103,10 +125,14 @@ __all__ = [
     "encode_status_request",
     "encode_tap_ready",
     "encode_tap_who",
+    "encode_unacts",
     "encode_verdicts",
     "encode_who",
+    "enforce_topic",
+    "enforced_topic",
     "flow_topic",
     "is_control_reply_topic",
+    "is_enforced_topic",
     "is_verdict_topic",
     "model_topic",
     "tap_topic",

@@ -6,8 +6,19 @@ from collections.abc import Sequence
 
 from eacf.flow import Needs, Sample
 from eacf.verdict import Verdict
+from eacf.wire import acts as act_events
 from eacf.wire import broker, contract, flows, models
-from eacf.wire.messages import Message, ModelChunk, ModelDone, ModelOffer, ModelOrder, ModelOrdered, ModelWant
+from eacf.wire.messages import (
+    Act,
+    Acted,
+    Message,
+    ModelChunk,
+    ModelDone,
+    ModelOffer,
+    ModelOrder,
+    ModelOrdered,
+    ModelWant,
+)
 from eacf.wire.values import Value
 from eacf.wire.verdicts import write_verdicts
 
@@ -91,6 +102,21 @@ def encode_model(message: ModelOffer | ModelWant | ModelChunk | ModelDone | Mode
         case ModelOrdered():
             value = models.ordered_value(message)
     return _encode(value)
+
+
+def encode_acts(reply_to: str, acts: Sequence[Act]) -> bytes:
+    """``EACF::acts``."""
+    return _encode(act_events.acts_value(reply_to, acts))
+
+
+def encode_unacts(reply_to: str, ids: Sequence[str]) -> bytes:
+    """``EACF::unacts``."""
+    return _encode(act_events.unacts_value(reply_to, ids))
+
+
+def encode_acted(agent: str, answers: Sequence[Acted]) -> bytes:
+    """``EACF::acted``."""
+    return _encode(act_events.acted_value(agent, answers))
 
 
 def _encode(value: Value) -> bytes:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from eacf.errors import WireError
 from eacf.flow import Chunk, Needs, Sample
 from eacf.verdict import Verdict
-from eacf.wire import envelope, fields, models
+from eacf.wire import acts, envelope, fields, models
 from eacf.wire.messages import (
     MAX_CHUNK,
     MAX_CHUNKS,
@@ -174,6 +174,7 @@ _EVENTS: dict[str, tuple[int, Callable[[tuple[Value, ...]], Message]]] = {
     "EACF::status_reply": (2, _read_status_reply),
     "EACF::alarm": (4, _read_alarm),
     **models.EVENTS,
+    **acts.EVENTS,
 }
 
 

@@ -98,13 +98,19 @@ def address(value: Value, where: str) -> Address:
     return value
 
 
-def tcp_port(value: Value, where: str) -> int:
-    """The number of a TCP port. Another protocol is refused: contract v1 is about TLS over TCP alone."""
+def port(value: Value, where: str) -> Port:
+    """A port of any protocol."""
     if type(value) is not Port:
         raise _wrong(value, where, "port")
-    if value.protocol != "tcp":
-        raise WireError("value", f"{where}: port {value.number}/{value.protocol}, expected tcp")
-    return value.number
+    return value
+
+
+def tcp_port(value: Value, where: str) -> int:
+    """The number of a TCP port. Another protocol is refused: contract v1 is about TLS over TCP alone."""
+    found = port(value, where)
+    if found.protocol != "tcp":
+        raise WireError("value", f"{where}: port {found.number}/{found.protocol}, expected tcp")
+    return found.number
 
 
 def data(value: Value, where: str, most: int) -> bytes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eacf.flow import Needs, Sample
+from eacf.flow import Address, Needs, Sample
 from eacf.verdict import Verdict
+from eacf.wire.values import Protocol
 
 MAX_ID = 64
 """Bytes of a uid, worker or model id: printable ASCII without space, not empty."""
@@ -41,6 +42,12 @@ MAX_PART = 32_768
 """Bytes of a bundle in one message."""
 MAX_SIZE = 2**63 - 1
 """Size of a bundle that an offer may say, and bytes that may be asked for; whether a bundle may be that large, others say."""
+MAX_ACTS = 64
+"""Acts, ids or answers in one message."""
+MAX_ACT_REASON = 255
+"""Bytes of the reason why an act is not, or no longer, in place."""
+MAX_RATE = 2**63 - 1
+"""Bits a second that an act may say; whether that makes sense, the agent says."""
 MAX_ORDER = 4096
 """Bytes of a signed order."""
 MAX_REASON = 1000
@@ -196,6 +203,72 @@ class ModelOrdered:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One thing that is to be done to a connection, or to a host's packets."""
+
+    id: str
+    """1 to 32 of 0-9, a-z and dot; unique while the Zeek process lives that asks."""
+    kind: str
+    """``drop`` or ``qos`` (a connection), ``drop_host`` (an address or subnet); another one comes from a newer sender."""
+    orig_h: Address
+    """``drop_host``: the subnet's address."""
+    orig_p: int
+    resp_h: Address
+    """``drop_host``: as `orig_h`."""
+    resp_p: int
+    protocol: Protocol
+    """Of both ports."""
+    width: int
+    """``drop_host``: the subnet's width; else 0."""
+    key: str
+    """The policy's table in words; empty where another script of that Zeek asks. Acts with the same key share the rate."""
+    priority: str | None
+    """A class of the policy."""
+    dscp: int | None
+    rate: int | None
+    """Bits a second."""
+    lasts_s: float
+    """Above 0."""
+
+
+@dataclass(slots=True)
+class Acts:
+    """``EACF::acts``: acts, and the topic on which the answers are awaited.
+
+    Whether `reply_to` may be answered is for the agent to say (`is_enforced_topic`).
+    """
+
+    reply_to: str
+    acts: list[Act]
+
+
+@dataclass(slots=True)
+class Unacts:
+    """``EACF::unacts``: ids of acts that are to end before their time."""
+
+    reply_to: str
+    ids: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """What became of an act."""
+
+    id: str
+    outcome: str
+    """``in place``, ``exists``, ``refused`` or ``gone``."""
+    why: str | None = None
+
+
+@dataclass(slots=True)
+class ActedReply:
+    """``EACF::acted``: an agent's answers."""
+
+    agent: str
+    answers: list[Acted]
+
+
 Message = (
     Flows
     | Who
@@ -212,4 +285,7 @@ Message = (
     | ModelDone
     | ModelOrder
     | ModelOrdered
+    | Acts
+    | Unacts
+    | ActedReply
 )

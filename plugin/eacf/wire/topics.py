@@ -18,12 +18,16 @@ CONTROL_REQUEST_TOPIC = b"eacf.control.request."
 MODEL_PREFIX = b"eacf.control.model."
 """Every worker that takes models listens to one that begins so."""
 
+ENFORCE_PREFIX = b"eacf.enforce."
+"""Every agent on a gateway listens to one that begins so."""
+
 MAX_TOPIC = 255
 """Bytes of a topic that a peer may name as `reply_to`."""
 
 _WORKER = re.compile(r"[0-9a-f]{12}")
 _NODE = re.compile(r"[!-\-/-~]+")  # printable ASCII without space and dot
 _VERDICT = re.compile(r"eacf\.verdict\.[!-\-/-~]+\.")
+_ENFORCED = re.compile(r"eacf\.enforced\.[0-9a-f]{12}\.")
 _CONTROL_REPLY = re.compile(r"eacf\.control\.reply\.[0-9a-f]{12}\.")
 
 
@@ -42,6 +46,16 @@ def model_topic(worker: str) -> bytes:
     return MODEL_PREFIX + _hex_id(worker, "worker")
 
 
+def enforce_topic(agent: str) -> bytes:
+    """Where an agent of that id hears of acts; it is found by its subscription, as workers are."""
+    return ENFORCE_PREFIX + _hex_id(agent, "agent")
+
+
+def enforced_topic(node: str) -> bytes:
+    """Where the Zeek process of that id (12 lower-case hex digits) hears what became of its acts."""
+    return b"eacf.enforced." + _hex_id(node, "node") + b"."
+
+
 def verdict_topic(node: str) -> bytes:
     """Where the Zeek process of that node id hears verdicts: what its `reply_to` must be."""
     if not _NODE.fullmatch(node) or len(node) > MAX_TOPIC - len("eacf.verdict.."):
@@ -57,6 +71,11 @@ def control_reply_topic(asker: str) -> bytes:
 def is_verdict_topic(reply_to: str) -> bool:
     """Whether verdicts may be sent there: a worker must not be made to speak on any other topic."""
     return len(reply_to) <= MAX_TOPIC and _VERDICT.fullmatch(reply_to) is not None
+
+
+def is_enforced_topic(reply_to: str) -> bool:
+    """Whether an agent may answer there."""
+    return _ENFORCED.fullmatch(reply_to) is not None
 
 
 def is_control_reply_topic(reply_to: str) -> bool:
