@@ -154,8 +154,8 @@ class Loop:
         while not signals.end:
             now = _clock()
             if signals.reload or now >= look_at:
-                self._look(asked=signals.reload)
-                signals.reload = False
+                asked, signals.reload = signals.reload, False
+                self._look(peer, asked=asked)
                 look_at = now + LOOK_S
             if now >= warn_at and not self._is_on_bus:
                 where = self._endpoints
@@ -183,14 +183,18 @@ class Loop:
                 self._is_on_bus = True
                 _log.info("on the bus at %s and %s", self._endpoints.subscribe, self._endpoints.publish)
         self._agent.ledger.expire(now)
+        self._settle(peer)
+        return len(messages)
+
+    def _settle(self, peer: Peer) -> None:
+        """What the ledger wants comes into the kernel, then into the file, then it is said."""
         self._apply()
         self._save()
         for message in self._agent.due(_clock()):
             if not peer.send(message.topic, message.body):
                 self._agent.unsent += 1
-        for line in self._agent.notices(now):
+        for line in self._agent.notices(_clock()):
             _log.warning("%s", line)
-        return len(messages)
 
     def told(self) -> str:
         """What it does, for whoever looks at the service."""
@@ -228,7 +232,7 @@ class Loop:
         if there or gone:
             self._memory.write(there, gone, self._agent.ledger.rules.values(), _clock(), time.time())
 
-    def _look(self, *, asked: bool) -> None:
+    def _look(self, peer: Peer, *, asked: bool) -> None:
         """Read the policy again if it is another, or somebody asks."""
         self._table.sweep(_clock())
         if not asked and not self._policy.changed():
