@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from eacf.enforce.ledger import Rule
 from eacf.errors import SettingError
@@ -200,7 +200,7 @@ def _kept(row: Sequence[object], wall: float) -> Kept:
         orig_p=_number(orig_p),
         resp_h=ip_address(str(resp_h)),
         resp_p=_number(resp_p),
-        protocol=str(protocol),
+        protocol=_protocol(protocol),
         width=_number(width),
         key=str(key),
         priority=None if priority is None else str(priority),
@@ -215,3 +215,9 @@ def _number(value: object) -> int:
     if not isinstance(value, int):
         raise TypeError(f"{value!r} where a whole number should be")
     return value
+
+
+def _protocol(value: object) -> Literal["tcp", "udp", "unknown"]:
+    if value == "tcp":
+        return "tcp"
+    return "udp" if value == "udp" else "unknown"

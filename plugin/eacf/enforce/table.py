@@ -225,8 +225,8 @@ class Table:
 
     def _count(self, change: Change, now: float, *, in_place: bool) -> None:
         """Who jumps to a chain."""
-        old = change.old and change.old.marks
-        new = change.new and change.new.marks
+        old = None if change.old is None else change.old.marks
+        new = None if change.new is None else change.new.marks
         if old is not None and (chain := self._chains.get(old)) is not None:
             chain.users -= 1
             chain.idle_since = now
