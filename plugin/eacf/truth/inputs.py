@@ -1,7 +1,7 @@
 """Whether the flows that no name can examine still look as they did: a two-sample Kolmogorov-Smirnov test.
 
 A few lengths of each are kept: of the first ones that a model met (the reference) and of the latest. scipy has the test,
-too; importing it took 0.7 s and half of the worker's memory.
+too; importing it takes 0.7 s and 76 MB.
 """
 
 from __future__ import annotations
