@@ -103,6 +103,29 @@ def test_a_zeek_in_words(zeek_report: Make) -> None:
     assert "verdict errors    3 late, 1 twice" in bare
 
 
+def test_an_agent_in_words_and_no_worker(worker_report: dict[str, Any]) -> None:
+    latency = {"p50": 1.5, "p90": 2.0, "p99": 8.0, "max": 9.0, "flows": 70}
+    agent = {
+        "kind": "enforce", "worker": "0a0b0c0d0e0f", "version": "0.1", "mode": "act", "uptime_s": 61.0, "restored": 12,
+        "rules": {"drop": 3, "drop_host": 0, "qos": 2_000}, "bounds": {"rules": 20_000}, "refused": {"full": 4},
+        "acts": {"qos": {"in place": 2_100, "refused": 4}, "drop": {"exists": 1}}, "removed": {"expired": 100},
+        "malformed": {}, "reloads": {"done": 1, "refused": 2}, "nft": {"transactions": 90, "failed": 1, "seconds": 0.2},
+        "latency_ms": latency, "process": {"cpu_s": 1.5, "memory_bytes": 60_000_000},
+    }  # fmt: skip
+    said = render(agent)
+    for words in (
+        "0a0b0c0d0e0f (eacf 0.1), mode act",
+        "2,003 of 20,000 (3 drop, 2,000 qos), 12 of them put back",
+        "asked: qos        2,100 in place, 4 refused",
+        "refused           4 full",
+        "read again 1 times, refused 2 times",
+        "90 (1 refused, 0.2 s in them)",
+        "p99 8.0",
+    ):
+        assert words in said, words
+    assert side_by_side([worker_report, agent]) == side_by_side([worker_report])
+
+
 def test_accounts_close_or_not(worker_report: dict[str, Any], zeek_report: Make) -> None:
     of = account(worker_report)
     assert (str(of), of.gap) == ("12,345 taken in = 12,338 answered + 7 dropped + 0 queued + 0 held", 0)
@@ -174,6 +197,7 @@ def test_what_is_too_long_for_a_screen_is_counted(zeek_report: Make) -> None:
 def test_what_a_report_lacks_is_shown_as_missing(report: dict[str, object]) -> None:
     assert render(report).count("-") > 10
     assert render({"kind": "zeek", **report}).count("-") > 10
+    assert render({"kind": "enforce", **report}).count("-") > 10
 
 
 def test_numbers_are_taken_only_where_they_can_be_reckoned_with() -> None:
@@ -188,7 +212,7 @@ def test_numbers_are_taken_only_where_they_can_be_reckoned_with() -> None:
 FIELDS = [
     "worker", "version", "uptime_s", "bundle", "dropped", "queue", "flows_in", "verdicts_out", "held_verdicts", "process",
     "latency_ms", "batches", "node", "zeek", "up_s", "needs", "collected", "labelled", "verdicts", "delayed", "workers", "taps",
-    "truth", "shadow", "models",
+    "truth", "shadow", "models", "mode", "rules", "bounds", "acts", "refused", "removed", "nft", "reloads",
 ]  # fmt: skip
 TRUTH = ["labels", "accuracy", "exams", "drift", "now", "before", "serving", "agreement", "kept", "seconds"]
 JSON = st.recursive(
@@ -203,11 +227,14 @@ JSON = st.recursive(
 )
 
 
-@given(st.lists(st.dictionaries(st.sampled_from(FIELDS), JSON).map(dict), max_size=3), st.booleans())
-def test_nothing_that_a_stranger_reports_raises_or_steers(reports: list[dict[str, Any]], zeek: bool) -> None:
+@given(
+    st.lists(st.dictionaries(st.sampled_from(FIELDS), JSON).map(dict), max_size=3),
+    st.sampled_from([None, "zeek", "enforce"]),
+)
+def test_nothing_that_a_stranger_reports_raises_or_steers(reports: list[dict[str, Any]], kind: str | None) -> None:
     for report in reports:
-        if zeek:
-            report["kind"] = "zeek"
+        if kind is not None:
+            report["kind"] = kind
     said = "\n".join([*map(render, reports), side_by_side(reports)])
     assert all(character == "\n" or character.isprintable() for character in said)
     assert max(map(len, said.splitlines()), default=0) < 10_000

@@ -1,4 +1,4 @@
-"""What workers and Zeek processes report of themselves: read with care, and put into words.
+"""What workers, Zeek processes and a gateway's agents report of themselves: read with care, and put into words.
 
 A report came over the bus, so it may be anything that JSON can say. Law: nothing here raises on any report, and no text
 that is given can steer a terminal or is longer than a screen can bear.
@@ -70,12 +70,22 @@ def entries(value: object) -> list[Report]:
 
 
 def is_zeek(report: Report) -> bool:
-    """Whether a Zeek process says it; else it is a worker's."""
+    """Whether a Zeek process says it."""
     return report.get("kind") == "zeek"
 
 
+def is_agent(report: Report) -> bool:
+    """Whether a gateway's agent (``eacf enforce``) says it."""
+    return report.get("kind") == "enforce"
+
+
+def is_worker(report: Report) -> bool:
+    """Whether a worker says it, whose reports have no kind."""
+    return not is_zeek(report) and not is_agent(report)
+
+
 def name_of(report: Report) -> str:
-    """Id of the worker or of the Zeek process, to be shown."""
+    """Id of the worker, the agent or the Zeek process, to be shown."""
     return text(report.get("node" if is_zeek(report) else "worker"))
 
 
@@ -127,8 +137,8 @@ def account(report: Report) -> Account:
 
 def render(report: Report) -> str:
     """A report in words, one thing a line. Fields that it lacks are shown as "-"."""
-    lines = _zeek_lines(report) if is_zeek(report) else _worker_lines(report)
-    return "\n".join(f"{name:<18}{said}" for name, said in lines)
+    of = _zeek_lines if is_zeek(report) else _agent_lines if is_agent(report) else _worker_lines
+    return "\n".join(f"{name:<18}{said}" for name, said in of(report))
 
 
 def _worker_lines(report: Report) -> Iterator[tuple[str, str]]:
@@ -211,6 +221,34 @@ def _worst(labels: object) -> Iterator[str]:
             yield f"{label} {share:.1%} of {exams:,}"
 
 
+def _agent_lines(report: Report) -> Iterator[tuple[str, str]]:
+    def of(*path: str) -> str:
+        return text(at(report, *path))
+
+    yield "agent", f"{of('worker')} (eacf {of('version')}), mode {of('mode')}"
+    yield "up for", _duration(report.get("uptime_s"))
+    rules = report.get("rules")
+    counts = [count(each) for each in rules.values()] if isinstance(rules, Mapping) else [None]
+    total = None if None in counts else sum(each for each in counts if each is not None)
+    yield (
+        "rules in place",
+        f"{text(total)} of {of('bounds', 'rules')} ({_by_name(rules)}), {of('restored')} of them put back",
+    )
+    acts = report.get("acts")
+    for kind, outcomes in list(acts.items())[:MAX_LIST] if isinstance(acts, Mapping) else ():
+        yield f"asked: {text(kind)}", _by_name(outcomes)
+    yield "refused", _by_name(report.get("refused"))
+    yield "rules that ended", _by_name(report.get("removed"))
+    yield "malformed", _by_name(report.get("malformed"))
+    yield "policy", f"read again {of('reloads', 'done')} times, refused {of('reloads', 'refused')} times"
+    nft = ", ".join(f"{of('nft', each)} {what}" for each, what in (("failed", "refused"), ("seconds", "s in them")))
+    yield "transactions", f"{of('nft', 'transactions')} ({nft})"
+    quantiles = ", ".join(f"{name} {of('latency_ms', name)}" for name in ("p50", "p90", "p99", "max"))
+    yield "latency in ms", f"{quantiles} (of {of('latency_ms', 'flows')} acts of the last two minutes)"
+    memory = number(at(report, "process", "memory_bytes"))
+    yield "process", f"{of('process', 'cpu_s')} s of CPU, {text(None if memory is None else round(memory / 1e6))} MB"
+
+
 def _zeek_lines(report: Report) -> Iterator[tuple[str, str]]:
     def of(*path: str) -> str:
         return text(at(report, *path))
@@ -260,6 +298,7 @@ def needs_in_words(needs: object) -> str:
 
 def side_by_side(reports: Sequence[Report]) -> str:
     """Both ends of each worker's way, and whether the accounts close; empty where nobody reported."""
+    reports = [report for report in reports if not is_agent(report)]
     shown = reports[:MAX_LIST]
     lines = [*_flows_of_workers(shown), *_accounts(shown)]
     if len(reports) > len(shown):

@@ -95,11 +95,11 @@ def run_list(options: argparse.Namespace) -> int:
 
 def _list_bus(options: argparse.Namespace, settings: Settings) -> int:
     timeout_fits(options)
-    from eacf.reports import is_zeek, name_of
+    from eacf.reports import is_worker, name_of
     from eacf.status import ask
 
     endpoints = bus_of(settings)
-    workers = [each for each in ask(endpoints, options.timeout) if not is_zeek(each)]
+    workers = [each for each in ask(endpoints, options.timeout) if is_worker(each)]
     for worker in workers:
         models = worker.get("models")
         if options.json:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+import eacf
 from eacf.enforce.asked import KINDS
 from eacf.enforce.ledger import REFUSED, Ledger, Reply
 from eacf.enforce.table import Account
@@ -165,6 +166,7 @@ class Agent:
         return {
             "kind": "enforce",
             "worker": self.name,
+            "version": eacf.__version__,
             "uptime_s": round(now - self._started, 3),
             "mode": policy.mode,
             "messages_in": self._messages,
