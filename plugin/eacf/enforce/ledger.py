@@ -211,6 +211,7 @@ class Ledger:
             if known.target != target or known.element != element:
                 raise Refusal("id", f"id {act.id} is another act's")
             if reply is not None:
+                self._spend(now)
                 reply.outcome = EXISTS if known.reply is None else IN_PLACE
             self._lasts(known, max(until, known.until))
             return
@@ -218,7 +219,9 @@ class Ledger:
         if slot is not None and element.marks is not None and any(rule.element.marks is None for rule in slot.rules):
             raise Refusal("blocked", "the connection is blocked")
         host = act.orig_h
-        self._room(host, now, counts=reply is not None)
+        self._room(host)
+        if reply is not None:
+            self._spend(now)
         if slot is None:
             slot = self._slots[target] = _Slot()
         best = _best(slot.rules)
@@ -234,6 +237,7 @@ class Ledger:
     def _lasts(self, rule: Rule, until: float) -> None:
         rule.until = until
         heappush(self._ends, (until, rule.act.id))
+        self._tidy()
         self._changed[rule.target] = None
         self._unsaved[rule.act.id] = None
 
@@ -248,7 +252,11 @@ class Ledger:
         self._changed[rule.target] = None
         self._unsaved[id_] = None
         self.removed[reason] += 1
-        if len(self._ends) > 2 * len(self.rules) + 1000:  # most are of rules that went before their time
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Ends of rules that went before their time, or last longer now, are let go of once they are most."""
+        if len(self._ends) > 2 * len(self.rules) + 1000:
             self._ends = [(each.until, key) for key, each in self.rules.items()]
             heapify(self._ends)
 
@@ -257,15 +265,16 @@ class Ledger:
             del self._slots[target]
             self._changed.pop(target, None)
 
-    def _room(self, host: Address, now: float, *, counts: bool) -> None:
+    def _room(self, host: Address) -> None:
         bounds = self.policy.bounds
         if len(self.rules) >= bounds.rules:
             raise Refusal("full", f"{bounds.rules} rules are in place (bounds.rules)")
         if self._by_host[host] >= bounds.rules_per_host:
             raise Refusal("host_full", f"{host} has {bounds.rules_per_host} rules (bounds.rules_per_host)")
-        if not counts:
-            return
-        rate = bounds.rules_per_second
+
+    def _spend(self, now: float) -> None:
+        """One of the rules that this second may bring."""
+        rate = self.policy.bounds.rules_per_second
         self._tokens = min(rate, self._tokens + (now - self._tokens_at) * rate)
         self._tokens_at = now
         if self._tokens < 1:

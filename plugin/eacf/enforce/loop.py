@@ -48,6 +48,9 @@ _log = logging.getLogger("eacf.enforce")
 _clock = time.monotonic
 
 
+_Stamp = tuple[int, int, int]
+
+
 @dataclass(frozen=True)
 class Place:
     """Where things are."""
@@ -94,7 +97,8 @@ class PolicyFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen: tuple[int, int, int] | None = None
+        self._seen: _Stamp | None = None
+        self._last: _Stamp | None = None
 
     def read(self) -> Policy:
         """PolicyError, SettingError where it cannot be used."""
@@ -102,11 +106,13 @@ class PolicyFile:
         return read(self._path)
 
     def changed(self) -> bool:
-        """Whether it is another file, or was written, since it was read. One that is not there for a moment is not."""
-        stamp = self._stamp()
-        return stamp is not None and stamp != self._seen
+        """Whether it is another file than was read, or was written since. One that somebody writes just now, so that it
+        changed since the last call, is not yet; nor is one that is not there."""
+        stamp, last = self._stamp(), self._last
+        self._last = stamp
+        return stamp is not None and stamp == last and stamp != self._seen
 
-    def _stamp(self) -> tuple[int, int, int] | None:
+    def _stamp(self) -> _Stamp | None:
         try:
             facts = os.stat(self._path)  # noqa: PTH116 - as the name says
         except OSError:
