@@ -7,7 +7,7 @@ DEMO := trainer/demo/demo.pcap.gz
 # must not depend on the clock, nor on chance (gzip.compress: mtime=0).
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test check bundles docs bench bench-zeek bench-model bench-learning clean
+.PHONY: demo test check bundles docs bench bench-zeek bench-model bench-learning deb test-deb clean
 .DEFAULT_GOAL := test
 
 $(BIN)/python:
@@ -73,6 +73,14 @@ bench-model: $(VENV)/.test
 # The learning loop: drift, swaps under load, an update from end to end, kill -9; an hour. The live part needs zeek on the PATH and root.
 bench-learning: $(VENV)/.test
 	$(BIN)/python tests/bench_learning --out bench-learning.json
+
+# Debian packages of this machine's release and architecture, in dist/; needs debhelper and dpkg-dev (docs/install.md).
+deb: | $(BIN)/python
+	$(BIN)/python packaging/deb/build.py
+
+# Installs, upgrades, removes and purges them in a clean root, in which systemd boots; needs root, debootstrap and systemd-container.
+test-deb: deb
+	tests/packaging/try_deb.sh dist
 
 clean:
 	rm -rf build dist demo-out bench.json bench-zeek.json bench-model.json bench-learning.json
