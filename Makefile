@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := trainer/demo/demo.pcap.gz
 # Files of tests side by side: most of them wait for processes and sockets. Each process collects for itself, so a test's parameters
-# must not depend on the clock, nor on chance (gzip.compress: mtime=0).
-PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+# must not depend on the clock, nor on chance (gzip.compress: mtime=0). Four, also on two cores: half of their time is spent waiting.
+PYTEST := $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test check bundles docs bench bench-zeek bench-model bench-learning deb test-deb clean
 .DEFAULT_GOAL := test

@@ -33,8 +33,18 @@ from eacf.wire import (
 )
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-# Taken out: to the programs under test it would be a setting that does not exist.
-SHARED = Path(os.environ.pop("EACF_SHARED", REPOSITORY.parent / "shared"))
+# Under another name from here on: to the programs under test it would be a setting that does not exist. Processes of xdist inherit it.
+SHARED = Path(os.environ.pop("EACF_SHARED", None) or os.environ.get("SHARED_OF_EACF", REPOSITORY.parent / "shared"))
+os.environ["SHARED_OF_EACF"] = str(SHARED.resolve())
+LONGEST = (
+    "tests/zeek/test_faults.py",
+    "tests/replay/test_zeek.py",
+    "tests/trainer/test_fit.py",
+    "tests/zeek/test_package.py",
+    "tests/worker/test_changes.py",
+    "tests/record/test_loop.py",
+)
+"""Files that take longest, and so begin first where several run side by side (`--no-loadscope-reorder`)."""
 NO_ZEEK = "needs a real zeek on the PATH, and there is none"
 
 
@@ -45,6 +55,8 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.nodeid.partition("::")[0], len(order)))
     if shutil.which("zeek") is None:
         for item in items:
             if item.get_closest_marker("zeek"):
