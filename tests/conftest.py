@@ -34,7 +34,7 @@ from eacf.wire import (
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 # Under another name from here on: to the programs under test it would be a setting that does not exist. Processes of xdist inherit it.
-SHARED = Path(os.environ.pop("EACF_SHARED", None) or os.environ.get("SHARED_OF_EACF", REPOSITORY.parent / "shared"))
+SHARED = Path(os.environ.pop("EACF_SHARED", "") or os.environ.get("SHARED_OF_EACF", REPOSITORY.parent / "shared"))
 os.environ["SHARED_OF_EACF"] = str(SHARED.resolve())
 LONGEST = (
     "tests/zeek/test_faults.py",
