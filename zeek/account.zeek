@@ -67,6 +67,18 @@ global started: time = double_to_time(0.0);
 # Whether this process collects at all: not on a manager, logger or proxy, nor where there is no bus.
 global active = F;
 
+# Whether agents on gateways are for this process: the manager of a cluster speaks to them as well, for NetControl.
+global hears_agents = F;
+
+# What came of the policy's acts, and the flows about which nothing was done though the policy names them: an end is to be left alone, or
+# the confidence was not enough.
+global acts_done: table[string, string] of count = {};
+global left_alone = 0;
+global unsure = 0;
+
+# Of open connections: the act that an agent was asked for.
+global qos_acts: table[string] of string = {};
+
 function counted_verdicts(): table[string] of count
 	{
 	return table(["unasked"] = account$unasked, ["twice"] = account$twice, ["late"] = account$late,
@@ -114,6 +126,10 @@ global excluded_metric = Telemetry::register_counter_family(Telemetry::MetricOpt
 	$unit="", $help_text="Connections left alone by a setting or a policy."));
 global state_metric = Telemetry::register_gauge_family(Telemetry::MetricOpts($prefix="eacf", $name="state",
 	$unit="", $label_names=vector("what"), $help_text="What there is now: flows pending and held, payload bytes held, workers ready."));
+global acts_metric = Telemetry::register_counter_family(Telemetry::MetricOpts($prefix="eacf", $name="acts",
+	$unit="", $label_names=vector("act", "outcome"), $help_text="Acts of the policy, by kind and by what came of them."));
+global spared_metric = Telemetry::register_counter_family(Telemetry::MetricOpts($prefix="eacf", $name="spared_flows",
+	$unit="", $label_names=vector("why"), $help_text="Flows that the policy names and that nothing was done about."));
 
 hook Telemetry::sync()
 	{
@@ -130,6 +146,13 @@ hook Telemetry::sync()
 	Telemetry::counter_family_set(conn_log_metric, vector("overflow"), account$conn_log_overflow + 0.0);
 	Telemetry::counter_family_set(messages_metric, vector(), account$messages + 0.0);
 	Telemetry::counter_family_set(excluded_metric, vector(), account$excluded + 0.0);
+	for ( [act_kind, act_came], times in acts_done )
+		Telemetry::counter_family_set(acts_metric, vector(act_kind, act_came), times + 0.0);
+	if ( left_alone + unsure > 0 )
+		{
+		Telemetry::counter_family_set(spared_metric, vector("left alone"), left_alone + 0.0);
+		Telemetry::counter_family_set(spared_metric, vector("unsure"), unsure + 0.0);
+		}
 	Telemetry::gauge_family_set(state_metric, vector("pending"), |pending| + 0.0);
 	Telemetry::gauge_family_set(state_metric, vector("held"), held_flows + 0.0);
 	Telemetry::gauge_family_set(state_metric, vector("held_bytes"), held_bytes + 0.0);

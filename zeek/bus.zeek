@@ -95,6 +95,8 @@ redef allow_network_time_forward = F;
 redef Cluster::Telemetry::topic_normalizations += {
 	[/^eacf\.flow\..*/] = "eacf.flow.__normalized__",
 	[/^eacf\.tap\..*/] = "eacf.tap.__normalized__",
+	[/^eacf\.enforce\..*/] = "eacf.enforce.__normalized__",
+	[/^eacf\.enforced\..*/] = "eacf.enforced.__normalized__",
 	[/^eacf\.verdict\..*/] = "eacf.verdict.__normalized__",
 	[/^eacf\.control\.reply\..*/] = "eacf.control.reply.__normalized__",
 };

@@ -5,6 +5,7 @@
 ##! each time that a subscription of our own has gone round the bus, and only while something is waited for. A round takes a millisecond and
 ##! some CPU time, so after the first few there is a pause before each, in which this process sleeps.
 
+@load ./policy-file
 @load ./verdicts
 
 module EACF;
@@ -102,7 +103,17 @@ function end_if_over()
 
 event worker_up(worker: string, model: string)
 	{
-	if ( waits_for == "a worker" )
+	if ( waits_for != "a worker" )
+		return;
+	if ( policy_is_awaited )
+		waits_for = "the policy";
+	else
+		go_on();
+	}
+
+function policy_is_in()
+	{
+	if ( waits_for == "the policy" )
 		go_on();
 	}
 

@@ -33,6 +33,7 @@ global complete: function(c: connection, f: Flow);
 global shed_at_once: function(c: connection, f: Flow);
 global hold: function(c: connection);
 global let_go: function(c: connection);
+global end_qos: function(uid: string);
 
 # Whether needs ask for more than record lengths, and for how many records; kept beside them since they are looked at for each record.
 global stream_wanted = T;
@@ -364,6 +365,8 @@ event connection_state_remove(c: connection) &priority=-4
 		return;
 	local f = c$eacf;
 	f$is_open = F;
+	if ( |qos_acts| > 0 && c$uid in qos_acts )
+		end_qos(c$uid);
 	if ( f$gathering )
 		{
 		# There is nothing left to switch off.

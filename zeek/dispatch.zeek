@@ -77,6 +77,8 @@ function settle(f: Flow)
 			default: ++account$shed; break;
 			}
 	write_flow(f, info);
+	if ( has_policy && ! capture )
+		decide(info, f$is_open);
 	event EACF::classified(info, f$is_open);
 	if ( info?$label )
 		{

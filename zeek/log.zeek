@@ -6,6 +6,7 @@
 @load base/frameworks/logging
 @load base/protocols/conn
 @load ./account
+@load ./policy-file
 
 module EACF;
 
@@ -26,6 +27,9 @@ global line_of: table[string] of count = {};
 global infos: table[count] of Info = {};
 global first_info = 0;
 global next_info = 0;
+
+# Defined in act.zeek: what the policy says of a settled flow is done.
+global decide: function(info: Info, is_open: bool);
 
 # Runs when a line is let go, by us or by the limits.
 function line_leaves(rec: Conn::Info, id: Log::ID): bool
@@ -90,6 +94,8 @@ function write_in_order()
 		if ( ! info?$label && ! info?$reason )
 			return;
 		Log::write(LOG, info);
+		if ( has_policy )
+			decide(info, T);
 		delete infos[first_info];
 		++first_info;
 		}

@@ -1,7 +1,7 @@
 ##! eacf: names the application behind a TLS connection. See README.md.
 ##!
 ##! Reading order: types, options, bus; flow, account; collect (connections to samples), workers, taps, dispatch (samples to messages), verdicts,
-##! log, capture, status. notices stands apart and only listens.
+##! log, policy and act (what is done about a verdict), enforce (who does it), capture, status. notices stands apart and only listens.
 
 @load ./types
 @load ./options
@@ -9,6 +9,7 @@
 @load ./collect
 @load ./dispatch
 @load ./verdicts
+@load ./act
 @load ./capture
 @load ./status
 
@@ -33,6 +34,7 @@ event zeek_init() &priority=5
 			Reporter::warning(fmt("eacf: %s", problem));
 		active = F;
 		}
+	hears_agents = active || ( problem == "" && Cluster::local_node_type() == Cluster::MANAGER );
 	set_needs(copy(default_needs));
 	# The manager of a cluster collects nothing, and hears of alarms (notices.zeek).
 	if ( problem == "" && Cluster::is_enabled() && Cluster::local_node_type() == Cluster::MANAGER )

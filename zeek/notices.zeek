@@ -23,6 +23,8 @@ export {
 		Flows_Shed,
 		## A model and the traffic have come apart: it errs more often than it did, or flows look other than they did.
 		Model_Drift,
+		## The policy's file is refused; the policy before it stays, if there is one.
+		Policy_Refused,
 	};
 
 	## Labels that are worth a notice.
@@ -33,9 +35,6 @@ export {
 
 	## The confidence that it takes.
 	option contradiction_confidence: double = 0.95;
-
-	## Names that stand in the open for others behind them (Encrypted ClientHello): they contradict nothing.
-	option ech_public_names: set[string] = { "cloudflare-ech.com" };
 
 	## Whether the lack of a worker is worth a notice, and after how long.
 	option notice_no_worker = T;
@@ -54,6 +53,9 @@ export {
 
 	## Whether a model's drift is worth a notice. In a cluster the manager alone makes it.
 	option notice_model_drift = T;
+
+	## Whether a policy that is refused is worth a notice.
+	option notice_policy_refused = T;
 
 	## A notice of the same kind about the same thing is not said again for so long.
 	option notice_suppression: interval = 1hr;
@@ -109,6 +111,14 @@ event flows_shed(n: count)
 		NOTICE([$note=Flows_Shed, $msg=fmt("%d flows were shed on %s: more than the workers, or the bounds, take", n, account$node),
 		        $sub="see eacf_stats.log; a second worker, or EACF::sample_one_in", $identifier=account$node,
 		        $suppress_for=notice_suppression]);
+	}
+
+event policy_refused(path: string, why: string)
+	{
+	if ( notice_policy_refused )
+		NOTICE([$note=Policy_Refused, $msg=fmt("policy %s is refused on %s, %s: %s", path, account$node,
+		                                       has_policy ? "the one before it stays" : "nothing is done about any flow", why),
+		        $sub=fmt("eacf policy check %s", path), $identifier=cat(path, why), $suppress_for=notice_suppression]);
 	}
 
 const alarm_kinds = set("accuracy", "inputs");

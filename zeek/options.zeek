@@ -19,6 +19,8 @@
 ##!   ``zeek_cluster_zeromq_onloop_drops_total``). What is dropped there ends as *timeout*.
 ##! - Lines of conn.log that wait for a verdict: :zeek:see:`EACF::conn_log_max_delayed` and :zeek:see:`EACF::conn_log_max_delay`. When
 ##!   reached, the line is written without its label and counted (``conn_log_overflow``, ``conn_log_late``).
+##! - Acts that wait for an answer: :zeek:see:`EACF::max_waiting_acts`. When reached, nothing is done about further flows, and their lines
+##!   in eacf_actions.log say so.
 ##! - Flows on their way to a tap: the window that the tap itself names. A flow that does not fit is not sent to it.
 
 module EACF;
@@ -86,6 +88,27 @@ export {
 
 	## Workers, and taps, known at most; further ones are not heard, and reporter.log says so.
 	const max_workers = 1000 &redef;
+
+	# What is done about a flow (policy.zeek, act.zeek).
+
+	## The policy's file (``eacf policy check`` says what is wrong with one). Read when Zeek starts and again when it changes. Empty:
+	## nothing is done about any flow.
+	option policy_file: string = "";
+
+	## Names that stand in the open for others behind them (Encrypted ClientHello): they contradict nothing.
+	option ech_public_names: set[string] = { "cloudflare-ech.com" };
+
+	## Whether agents on gateways (``eacf enforce``) are a backend of the NetControl framework, beside those that you have.
+	const netcontrol_backend = T &redef;
+
+	## The priority of that backend among the others; the highest that takes a rule gets it.
+	const netcontrol_priority: int = +0 &redef;
+
+	## An act that no agent has answered for so long is counted as such, and taken back.
+	option act_timeout: interval = 5sec;
+
+	## Acts that wait for an answer at most; when there are more, nothing is done about further flows.
+	const max_waiting_acts = 10000 &redef;
 
 	# Logs.
 

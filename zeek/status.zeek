@@ -1,5 +1,6 @@
 ##! Answers ``eacf status`` and ``eacf doctor`` over the bus, as a worker does.
 
+@load ./act
 @load ./verdicts
 
 module EACF;
@@ -27,6 +28,21 @@ type TapStatus: record {
 	received: count;
 	lost: count;
 	skipped: count;
+};
+
+# What the policy did.
+type ActsStatus: record {
+	# dry-run or act; unset: there is no policy.
+	mode: string &optional;
+	policy_file: string;
+	# Why the file is refused that is there now; unset: it is not.
+	problem: string &optional;
+	agents: vector of string;
+	waiting: count;
+	left_alone: count;
+	unsure: count;
+	# By act and outcome: "block in place".
+	done: table[string] of count;
 };
 
 type Delayed: record {
@@ -63,7 +79,23 @@ type Status: record {
 	delayed: Delayed;
 	workers: vector of WorkerStatus;
 	taps: vector of TapStatus;
+	acts: ActsStatus;
 };
+
+function acts_status(): ActsStatus
+	{
+	local a = ActsStatus($policy_file=policy_file, $agents=vector(), $waiting=|waiting|, $left_alone=left_alone, $unsure=unsure,
+	                     $done=table());
+	if ( has_policy )
+		a$mode = policy$act && ! capture ? "act" : "dry-run";
+	if ( policy_problem_told != "" )
+		a$problem = policy_problem_told;
+	for ( id in agents )
+		a$agents += id;
+	for ( [act, outcome], n in acts_done )
+		a$done[fmt("%s %s", act, outcome)] = n;
+	return a;
+	}
 
 function status(): Status
 	{
@@ -87,7 +119,7 @@ function status(): Status
 	              $pending=|pending|, $held=held_flows, $excluded=account$excluded, $verdicts=counted_verdicts(),
 	              $delayed=Delayed($conn_log_waiting=Log::get_delay_queue_size(Conn::LOG),
 	                               $conn_log_late=account$conn_log_late, $conn_log_overflow=account$conn_log_overflow),
-	              $workers=of_workers, $taps=of_taps);
+	              $workers=of_workers, $taps=of_taps, $acts=acts_status());
 	}
 
 event status_request(reply_to: string)

@@ -1,4 +1,4 @@
-##! What goes over the bus between Zeek and a worker: contract version 1, and the messages of taps beside it.
+##! What goes over the bus between Zeek and a worker: contract version 1, and beside it the messages of taps and of agents on gateways.
 ##!
 ##! The layout of every record here is frozen. A Zeek drops an event whose record has too few fields and ignores
 ##! surplus ones, so a new field on this side takes a new version of its event.
@@ -64,6 +64,37 @@ export {
 		chunks: bool;
 	};
 
+	## What an agent on a gateway is asked for.
+	type Act: record {
+		## Twelve hex digits of the Zeek process, a dot, a number.
+		id: string;
+		## "drop" and "qos": of a connection. "drop_host": of an address or subnet, all of it.
+		kind: string;
+		## Of "drop_host": the subnet's address, the ports without meaning, the responder as the originator.
+		orig_h: addr;
+		orig_p: port;
+		resp_h: addr;
+		resp_p: port;
+		## Of "drop_host": prefix length of the subnet. Else 0.
+		width: count;
+		## Acts with the same key share their rate: the policy's table in words. Empty for what other scripts asked NetControl for.
+		key: string;
+		## Name of a priority class.
+		priority: string &optional;
+		dscp: count &optional;
+		## Bits a second.
+		rate: count &optional;
+		lasts: interval;
+	};
+
+	## What came of one act.
+	type Acted: record {
+		id: string;
+		## "in place", "exists" (the same was there already), "refused" (*why* says), "gone" (removed, or was not there).
+		outcome: string;
+		why: string &optional;
+	};
+
 	## One sample, to the topic of one worker. Workers take it; Zeek sends :zeek:see:`EACF::flows`.
 	global flow: event(reply_to: string, s: Sample);
 
@@ -106,6 +137,19 @@ export {
 	##
 	## text: For people.
 	global alarm: event(worker: string, model: string, kind: string, text: string);
+
+	## Acts, to the topic of an agent; 64 at most.
+	global acts: event(reply_to: string, v: vector of Act);
+
+	## Ids of acts that are to end before their time, to the topic of an agent; 64 at most.
+	global unacts: event(reply_to: string, v: vector of string);
+
+	## An agent's answers; "gone" unasked where an act ended before its time.
+	##
+	## agent: Its id.
+	##
+	## v: What came of each act; 64 at most.
+	global acted: event(agent: string, v: vector of Acted);
 
 	## Asks everyone on the bus for a report.
 	global status_request: event(reply_to: string);

@@ -1,0 +1,382 @@
+##! What is done about a verdict. Blocking and shunting go through Zeek's NetControl framework, so that whatever backend there is does it; a
+##! priority, a DSCP and a rate have no rule there, and go to the agents on gateways. Every act is a line of eacf_actions.log once it is known
+##! what came of it.
+
+@load base/frameworks/netcontrol
+@load ./enforce
+@load ./policy-file
+
+# What NetControl knows, and does not export.
+module NetControl;
+
+export {
+	## Whether a connection, address or flow is dropped by a rule already.
+	global is_dropped: function(e: Entity): bool;
+
+	## Whether there is such a rule.
+	global is_rule: function(id: string): bool;
+}
+
+function is_dropped(e: Entity): bool
+	{
+	return [e, DROP] in rule_entities;
+	}
+
+function is_rule(id: string): bool
+	{
+	return id in rules;
+	}
+
+module EACF;
+
+export {
+	redef enum Log::ID += { ACTIONS_LOG };
+
+	global actions_log_policy: Log::PolicyHook;
+
+	## A line of eacf_actions.log: one act, and the verdict that it follows from.
+	type ActionInfo: record {
+		## When it was decided.
+		ts: time &log;
+		uid: string &log;
+		id: conn_id &log;
+		server_name: string &log &optional;
+		## Unset: the model abstained.
+		label: string &log &optional;
+		confidence: double &log &optional;
+		model: string &log &optional;
+		worker: string &log &optional;
+		## What the server name says by the bundle's label map.
+		sni_label: string &log &optional;
+		## The policy's table: "label youtube", "group bulk", "unknown", "server name contradicted".
+		policy: string &log;
+		## block, qos, shunt.
+		act: string &log;
+		## Name of a priority class.
+		priority: string &log &optional;
+		dscp: count &log &optional;
+		## Bits a second, of all connections under this table together.
+		rate: count &log &optional;
+		## When it ends by itself.
+		until: time &log;
+		## dry-run, in place, exists (the same was there already), refused (*why* says), no agent, no answer.
+		outcome: string &log &optional;
+		why: string &log &optional;
+		## Id of NetControl's rule, or of the act.
+		rule: string &log &optional;
+		## Who said so: an agent's id, or the name of another backend of NetControl.
+		agent: string &log &optional;
+		## From the verdict to the outcome, by the wall clock.
+		latency: interval &log &optional;
+	};
+
+	## From the manager of a cluster to the node that asked for a rule: what came of it.
+	global rule_outcome: event(rule: string, outcome: string, why: string, agent: string);
+}
+
+# An act of which it is not known what came of it.
+type Waiting: record {
+	line: ActionInfo;
+	# Answers to come: two of a shunt, which are two rules.
+	left: count &default=1;
+	# Wall clock.
+	since: time;
+};
+
+# By id of NetControl's rule or of the act, oldest first.
+global waiting: table[string] of Waiting = {} &ordered;
+
+const no_table = PolicyTable($name="", $confidence=0.0);
+const watch_interval = 500msec;
+global acts_are_watched = F;
+
+function write_action(line: ActionInfo, outcome: string, why: string)
+	{
+	line$outcome = outcome;
+	if ( why != "" )
+		line$why = why;
+	if ( [line$act, outcome] !in acts_done )
+		acts_done[line$act, outcome] = 0;
+	++acts_done[line$act, outcome];
+	Log::write(ACTIONS_LOG, line);
+	}
+
+# What came of an act, from an agent, a backend of NetControl, or the clock.
+function act_outcome(id: string, outcome: string, why: string, agent: string)
+	{
+	if ( id !in waiting )
+		return;
+	local w = waiting[id];
+	delete waiting[id];
+	local came_good = outcome == "in place" || outcome == "exists";
+	if ( ! came_good && w$line$act == "qos" )
+		delete qos_acts[w$line$uid];
+	if ( w$left == 0 || ( came_good && --w$left > 0 ) )
+		return;
+	w$left = 0;
+	if ( agent != "" )
+		w$line$agent = agent;
+	w$line$latency = current_time() - w$since;
+	write_action(w$line, outcome, why);
+	}
+
+# Which table of the policy is for this flow; its name is empty if none is.
+function choose_table(info: Info): PolicyTable
+	{
+	if ( ! info?$label )
+		return info$reason == "abstained" && policy?$unknown ? policy$unknown : no_table;
+	if ( policy?$contradicted && info?$sni_label && info$sni_label != info$label && info$confidence >= policy$contradicted$confidence
+	     && info?$server_name && info$server_name !in ech_public_names )
+		return policy$contradicted;
+	if ( info$label !in policy$labels )
+		return no_table;
+	local t = policy$labels[info$label];
+	if ( info$confidence >= t$confidence )
+		return t;
+	++unsure;
+	return no_table;
+	}
+
+function make_line(info: Info, t: PolicyTable, act: string): ActionInfo
+	{
+	local now = network_time();
+	local line = ActionInfo($ts=now, $uid=info$uid, $id=info$id, $policy=t$name, $act=act, $until=now + t$lasts);
+	if ( info?$server_name )
+		line$server_name = info$server_name;
+	if ( info?$label )
+		line$label = info$label;
+	if ( info?$confidence )
+		line$confidence = info$confidence;
+	if ( info?$model )
+		line$model = info$model;
+	if ( info?$worker )
+		line$worker = info$worker;
+	if ( info?$sni_label )
+		line$sni_label = info$sni_label;
+	if ( act == "qos" )
+		{
+		if ( t?$priority )
+			line$priority = t$priority;
+		if ( t?$dscp )
+			line$dscp = t$dscp;
+		if ( t?$rate )
+			line$rate = t$rate;
+		}
+	return line;
+	}
+
+# The act is with NetControl or with the agents.
+function wait_for(id: string, w: Waiting)
+	{
+	if ( ! w$line?$rule )
+		w$line$rule = id;
+	waiting[id] = w;
+	watch_acts();
+	}
+
+function ask_for_qos(line: ActionInfo, t: PolicyTable)
+	{
+	if ( |agents| == 0 )
+		{
+		write_action(line, "no agent", "");
+		return;
+		}
+	local act = Act($id=make_act_id(), $kind="qos", $orig_h=line$id$orig_h, $orig_p=line$id$orig_p, $resp_h=line$id$resp_h,
+	                $resp_p=line$id$resp_p, $width=0, $key=t$name, $lasts=t$lasts);
+	if ( t?$priority )
+		act$priority = t$priority;
+	if ( t?$dscp )
+		act$dscp = t$dscp;
+	if ( t?$rate )
+		act$rate = t$rate;
+	qos_acts[line$uid] = act$id;
+	wait_for(act$id, Waiting($line=line, $since=current_time()));
+	ask_for(act);
+	}
+
+# NetControl gave no id: why that may be.
+function refused_by_netcontrol(line: ActionInfo)
+	{
+	if ( line$act == "block" && |agents| == 0 )
+		write_action(line, "no agent", "and no other backend of NetControl that takes it");
+	else
+		write_action(line, "refused", "no backend of NetControl takes it");
+	}
+
+function ask_for_block(line: ActionInfo, t: PolicyTable)
+	{
+	if ( NetControl::is_dropped(NetControl::Entity($ty=NetControl::CONNECTION, $conn=line$id)) )
+		{
+		write_action(line, "exists", "");
+		return;
+		}
+	local rule = NetControl::drop_connection(line$id, t$lasts, fmt("eacf: %s %s", t$name, line$uid));
+	if ( rule == "" )
+		refused_by_netcontrol(line);
+	else
+		wait_for(rule, Waiting($line=line, $since=current_time()));
+	}
+
+function ask_for_shunt(line: ActionInfo, t: PolicyTable)
+	{
+	local c = line$id;
+	local why = fmt("eacf: %s %s", t$name, line$uid);
+	local there = NetControl::shunt_flow(flow_id($src_h=c$orig_h, $src_p=c$orig_p, $dst_h=c$resp_h, $dst_p=c$resp_p), t$lasts, why);
+	local back = there == "" ? "" : NetControl::shunt_flow(flow_id($src_h=c$resp_h, $src_p=c$resp_p, $dst_h=c$orig_h, $dst_p=c$orig_p), t$lasts, why);
+	if ( there == "" || back == "" )
+		{
+		refused_by_netcontrol(line);
+		return;
+		}
+	local w = Waiting($line=line, $left=2, $since=current_time());
+	wait_for(there, w);
+	wait_for(back, w);
+	}
+
+# What the policy says of a settled flow is done.
+function decide(info: Info, is_open: bool)
+	{
+	local t = choose_table(info);
+	if ( t$name == "" )
+		return;
+	if ( |policy$leave_alone| > 0 && ( info$id$orig_h in policy$leave_alone || info$id$resp_h in policy$leave_alone ) )
+		{
+		++left_alone;
+		return;
+		}
+	local todo: vector of ActionInfo = {};
+	if ( t$block )
+		todo += make_line(info, t, "block");
+	if ( t?$priority || t?$dscp || t?$rate )
+		todo += make_line(info, t, "qos");
+	if ( t$shunt )
+		todo += make_line(info, t, "shunt");
+	for ( _, line in todo )
+		if ( capture || ! policy$act )
+			write_action(line, "dry-run", "");
+		else if ( ! is_open )
+			write_action(line, "refused", "the connection is over");
+		else if ( |waiting| >= max_waiting_acts )
+			write_action(line, "refused", "too many acts wait for an answer");
+		else
+			switch ( line$act )
+				{
+				case "block": ask_for_block(line, t); break;
+				case "qos": ask_for_qos(line, t); break;
+				case "shunt": ask_for_shunt(line, t); break;
+				}
+	}
+
+# The connection is over. When Zeek ends, it is not: its act stays until its time is over.
+function end_qos(uid: string)
+	{
+	if ( ! zeek_is_terminating() )
+		take_back(qos_acts[uid]);
+	delete qos_acts[uid];
+	}
+
+# What is waited for too long. Rules of NetControl have somewhat longer: it is told by then what came of those at the agents.
+function give_up_waiting(now: time)
+	{
+	local overdue: vector of string = {};
+	for ( id, w in waiting )
+		{
+		if ( now - w$since < act_timeout + 1sec )
+			break;
+		overdue += id;
+		}
+	for ( _, each in overdue )
+		act_outcome(each, "no answer", "", "");
+	}
+
+global look_at_acts: event();
+
+event look_at_acts()
+	{
+	acts_are_watched = F;
+	give_up_overdue(current_time());
+	give_up_waiting(current_time());
+	watch_acts();
+	}
+
+# Only while something is waited for.
+function watch_acts()
+	{
+	if ( acts_are_watched || ( |asked| == 0 && |waiting| == 0 ) || zeek_is_terminating() )
+		return;
+	acts_are_watched = T;
+	schedule watch_interval { EACF::look_at_acts() };
+	}
+
+# What NetControl says of our rules. In a cluster the manager hears it, and tells the node that asked, which the rule's id begins with.
+
+event rule_outcome(rule: string, outcome: string, why: string, agent: string)
+	{
+	act_outcome(rule, outcome, why, agent);
+	}
+
+function tell_outcome(r: NetControl::Rule, outcome: string, why: string, agent: string)
+	{
+	if ( ! r?$location || ! starts_with(r$location, "eacf: ") )
+		return;
+	act_outcome(r$id, outcome, why, agent);
+	if ( Cluster::is_enabled() && Cluster::local_node_type() == Cluster::MANAGER && ":" in r$id )
+		Cluster::publish(Cluster::node_topic(split_string1(r$id, /:/)[0]), EACF::rule_outcome, r$id, outcome, why, agent);
+	}
+
+function backend(p: NetControl::PluginState, msg: string): string
+	{
+	return msg == /agent [0-9a-f]{12}/ ? msg[6:] : p$plugin$name(p);
+	}
+
+event NetControl::rule_added(r: NetControl::Rule, p: NetControl::PluginState, msg: string)
+	{
+	tell_outcome(r, "in place", "", backend(p, msg));
+	}
+
+event NetControl::rule_exists(r: NetControl::Rule, p: NetControl::PluginState, msg: string)
+	{
+	tell_outcome(r, "exists", "", backend(p, msg));
+	}
+
+event NetControl::rule_error(r: NetControl::Rule, p: NetControl::PluginState, msg: string)
+	{
+	if ( msg == "no agent" || msg == "no answer" )
+		tell_outcome(r, msg, "", "");
+	else
+		tell_outcome(r, "refused", msg, backend(p, msg));
+	}
+
+@if ( Cluster::is_enabled() && Cluster::local_node_type() == Cluster::MANAGER )
+
+# After NetControl's own handler: the node is not told by it if no backend took the rule.
+event NetControl::cluster_netcontrol_add_rule(r: NetControl::Rule) &priority=-10
+	{
+	if ( NetControl::is_rule(r$id) )
+		return;
+	if ( NetControl::is_dropped(r$entity) )
+		tell_outcome(r, "exists", "", "");
+	else if ( |agents| == 0 && r$target == NetControl::FORWARD )
+		tell_outcome(r, "no agent", "and no other backend of NetControl that takes it", "");
+	else
+		tell_outcome(r, "refused", "no backend of NetControl takes it", "");
+	}
+
+@endif
+
+event zeek_init()
+	{
+	Log::create_stream(ACTIONS_LOG, Log::Stream($columns=ActionInfo, $path="eacf_actions", $policy=actions_log_policy));
+	}
+
+# Before the streams are closed.
+event zeek_done() &priority=-5
+	{
+	for ( _, w in waiting )
+		if ( w$left > 0 )
+			{
+			w$left = 0;
+			write_action(w$line, "no answer", "Zeek has ended");
+			}
+	clear_table(waiting);
+	}

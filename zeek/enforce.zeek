@@ -1,0 +1,336 @@
+##! Agents on gateways (``eacf enforce``): found by their subscription, gone with it. Every agent gets every act, since a connection may pass
+##! any of them. They are a backend of Zeek's NetControl framework as well, for whatever script asks it to drop a connection or an address.
+
+@load base/frameworks/netcontrol
+@load ./workers
+
+module EACF;
+
+# Agents by id, with their topics.
+global agents: table[string] of string = {};
+
+const agent_prefix = "eacf.enforce.";
+const agent_topic = /eacf\.enforce\.[0-9a-f]{12}/;
+const max_agents = 64;
+const max_acts = 64;
+
+# Of this process, for ids and the topic that agents answer on; empty until the first agent is there.
+global process_id = "";
+global acts_topic = "";
+global next_act = 0;
+
+# What agents were asked for and have not answered.
+type Asked: record {
+	# Whether it is an act's end that was asked for.
+	ends: bool &default=F;
+	agents: set[string];
+	# Wall clock.
+	at: time;
+	# Why the last agent refused, and which it was.
+	why: string &default="";
+	agent: string &default="";
+};
+
+# By the act's id, oldest first.
+global asked: table[string] of Asked = {} &ordered;
+
+# What is to be said to the agents once the events at hand are handled: one message for all of it.
+global acts_to_send: vector of Act = {};
+global unacts_to_send: vector of string = {};
+
+# NetControl's rules at the agents, by the act's id, and the ids by that of the rule.
+type Drop: record {
+	rule: NetControl::Rule;
+	state: NetControl::PluginState;
+	# Agents that have it in place.
+	holders: set[string] &default=set();
+};
+
+global drops: table[string] of Drop = {};
+global drop_ids: table[string] of string = {};
+
+# NetControl's rules without an end have this one.
+const without_end = 365days;
+
+# Defined in act.zeek: an act is settled.
+global act_outcome: function(id: string, outcome: string, why: string, agent: string);
+global watch_acts: function();
+
+global send_acts: event();
+
+event send_acts()
+	{
+	local new_acts = acts_to_send;
+	local ended = unacts_to_send;
+	acts_to_send = vector();
+	unacts_to_send = vector();
+	for ( _, topic in agents )
+		{
+		local from = 0;
+		while ( from < |new_acts| )
+			{
+			Cluster::publish(topic, EACF::acts, acts_topic, new_acts[from:from + max_acts]);
+			from += max_acts;
+			}
+		from = 0;
+		while ( from < |ended| )
+			{
+			Cluster::publish(topic, EACF::unacts, acts_topic, ended[from:from + max_acts]);
+			from += max_acts;
+			}
+		}
+	}
+
+function say_soon()
+	{
+	if ( |acts_to_send| + |unacts_to_send| == 0 )
+		event EACF::send_acts();
+	}
+
+function agent_ids(): set[string]
+	{
+	local ids: set[string] = set();
+	for ( id in agents )
+		add ids[id];
+	return ids;
+	}
+
+function make_act_id(): string
+	{
+	return fmt("%s.%d", process_id, ++next_act);
+	}
+
+# There is an agent.
+function ask_for(act: Act)
+	{
+	asked[act$id] = Asked($agents=agent_ids(), $at=current_time());
+	say_soon();
+	acts_to_send += act;
+	watch_acts();
+	}
+
+# Its answer does not matter.
+function take_back(id: string)
+	{
+	if ( |agents| == 0 )
+		return;
+	say_soon();
+	unacts_to_send += id;
+	}
+
+# The NetControl plugin.
+
+function drop_is_over(id: string)
+	{
+	delete drop_ids[drops[id]$rule$id];
+	delete drops[id];
+	}
+
+# The message names the agent, or says why there is none; act.zeek reads it.
+function drop_outcome(id: string, outcome: string, why: string, agent: string)
+	{
+	local d = drops[id];
+	if ( outcome == "in place" || outcome == "exists" )
+		{
+		add d$holders[agent];
+		if ( outcome == "in place" )
+			event NetControl::rule_added(d$rule, d$state, fmt("agent %s", agent));
+		else
+			event NetControl::rule_exists(d$rule, d$state, fmt("agent %s", agent));
+		return;
+		}
+	drop_is_over(id);
+	event NetControl::rule_error(d$rule, d$state, outcome == "refused" ? why : outcome);
+	}
+
+function drop_is_gone(id: string, why: string)
+	{
+	local d = drops[id];
+	drop_is_over(id);
+	event NetControl::rule_removed(d$rule, d$state, why);
+	}
+
+function plugin_name(state: NetControl::PluginState): string
+	{
+	return "eacf-enforce";
+	}
+
+function plugin_add(state: NetControl::PluginState, r: NetControl::Rule): bool
+	{
+	if ( |agents| == 0 || |asked| >= max_waiting_acts || r$ty != NetControl::DROP || r$target != NetControl::FORWARD )
+		return F;
+	local lasts = r?$expire && r$expire > 0sec ? r$expire : without_end;
+	local id = make_act_id();
+	local act: Act;
+	if ( r$entity$ty == NetControl::CONNECTION )
+		{
+		local c = r$entity$conn;
+		act = Act($id=id, $kind="drop", $orig_h=c$orig_h, $orig_p=c$orig_p, $resp_h=c$resp_h, $resp_p=c$resp_p, $width=0,
+		          $key="", $lasts=lasts);
+		# Of our own policy: its table stands between "eacf:" and the uid.
+		if ( r?$location && starts_with(r$location, "eacf: ") )
+			act$key = join_string_vec(split_string(r$location, / /)[1:-1], " ");
+		}
+	else if ( r$entity$ty == NetControl::ADDRESS )
+		{
+		local a = subnet_to_addr(r$entity$ip);
+		act = Act($id=id, $kind="drop_host", $orig_h=a, $orig_p=0/unknown, $resp_h=a, $resp_p=0/unknown,
+		          $width=subnet_width(r$entity$ip), $key="", $lasts=lasts);
+		}
+	else
+		return F;
+	drops[id] = Drop($rule=r, $state=state);
+	drop_ids[r$id] = id;
+	ask_for(act);
+	return T;
+	}
+
+function plugin_remove(state: NetControl::PluginState, r: NetControl::Rule, reason: string): bool
+	{
+	if ( r$id !in drop_ids )
+		return F;
+	local id = drop_ids[r$id];
+	if ( |agents| == 0 )
+		{
+		drop_is_gone(id, "no agent");
+		return T;
+		}
+	asked[id] = Asked($ends=T, $agents=agent_ids(), $at=current_time());
+	take_back(id);
+	watch_acts();
+	return T;
+	}
+
+# It has no init function: other backends do not wait for us.
+global plugin = NetControl::Plugin($name=plugin_name, $can_expire=F, $add_rule=plugin_add, $remove_rule=plugin_remove);
+global plugin_is_active = F;
+
+# Agents come and go.
+
+hook bus_subscription(topic: string)
+	{
+	if ( topic != agent_topic || capture || ! hears_agents )
+		return;
+	local id = topic[|agent_prefix|:];
+	if ( id in agents )
+		return;
+	if ( |agents| >= max_agents )
+		{
+		warn_once(fmt("eacf: more than %d agents of eacf enforce, some are left out", max_agents));
+		return;
+		}
+	if ( process_id == "" )
+		{
+		process_id = sha256_hash(Cluster::node_id(), current_time())[:12];
+		acts_topic = fmt("eacf.enforced.%s.", process_id);
+		Cluster::subscribe(acts_topic);
+		}
+	agents[id] = topic;
+	if ( netcontrol_backend && ! plugin_is_active )
+		{
+		plugin_is_active = T;
+		NetControl::activate(NetControl::PluginState($plugin=plugin), netcontrol_priority);
+		}
+	}
+
+# One agent less to wait for, or one answer more.
+function answered(id: string, k: Asked, agent: string, outcome: string)
+	{
+	if ( k$ends )
+		{
+		if ( |k$agents| > 0 )
+			return;
+		delete asked[id];
+		if ( id in drops )
+			drop_is_gone(id, outcome);
+		return;
+		}
+	if ( outcome != "in place" && outcome != "exists" )
+		{
+		if ( |k$agents| > 0 )
+			return;
+		if ( k$agent != "" )
+			{
+			outcome = "refused";
+			agent = k$agent;
+			}
+		}
+	delete asked[id];
+	if ( id in drops )
+		drop_outcome(id, outcome, k$why, agent);
+	else
+		act_outcome(id, outcome, k$why, agent);
+	}
+
+hook bus_unsubscription(topic: string)
+	{
+	if ( topic != agent_topic )
+		return;
+	local agent = topic[|agent_prefix|:];
+	if ( agent !in agents )
+		return;
+	delete agents[agent];
+	for ( _, d in drops )
+		delete d$holders[agent];
+	local waited_for: vector of string = {};
+	for ( id, k in asked )
+		if ( agent in k$agents )
+			waited_for += id;
+	for ( _, each in waited_for )
+		{
+		delete asked[each]$agents[agent];
+		answered(each, asked[each], "", "no agent");
+		}
+	}
+
+event acted(agent: string, v: vector of Acted)
+	{
+	if ( agent !in agents )
+		return;
+	for ( _, a in v )
+		{
+		if ( a$id !in asked )
+			{
+			# Ended before its time: NetControl hears of it once no agent has it.
+			if ( a$outcome == "gone" && a$id in drops )
+				{
+				delete drops[a$id]$holders[agent];
+				if ( |drops[a$id]$holders| == 0 )
+					drop_is_gone(a$id, a?$why ? sub_bytes(a$why, 1, 255) : "gone");
+				}
+			else if ( a$outcome == "in place" && a$id in drops )
+				add drops[a$id]$holders[agent];
+			next;
+			}
+		local k = asked[a$id];
+		if ( agent !in k$agents )
+			next;
+		delete k$agents[agent];
+		if ( a$outcome != "in place" && a$outcome != "exists" )
+			{
+			k$why = a?$why ? sub_bytes(a$why, 1, 255) : "";
+			k$agent = agent;
+			}
+		answered(a$id, k, agent, a$outcome);
+		}
+	}
+
+# What nobody has answered in time is taken back: an agent that is slow does it and undoes it.
+function give_up_overdue(now: time)
+	{
+	local overdue: vector of string = {};
+	for ( id, k in asked )
+		{
+		if ( now - k$at < act_timeout )
+			break;
+		overdue += id;
+		}
+	for ( _, each in overdue )
+		{
+		local a = asked[each];
+		if ( ! a$ends )
+			take_back(each);
+		a$agents = set();
+		answered(each, a, "", "no answer");
+		}
+	}
