@@ -24,7 +24,7 @@ def _page(command: Command, program: Command, version: str, date: str) -> str:
     lines = [
         f'.TH "{_text(name.upper())}" "1" "{date}" "eacf {version}" "eacf"',
         ".SH NAME",
-        f"{_text(name)} \\- {_text(summary[:1].lower() + summary[1:])}",
+        f"{name} \\- {_text(summary[:1].lower() + summary[1:])}",
         ".SH SYNOPSIS",
         *_synopsis(command),
         ".SH DESCRIPTION",

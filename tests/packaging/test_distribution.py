@@ -1,4 +1,4 @@
-"""What is built from the tree: the wheel holds the scripts for Zeek, and the sdist all that makes the same wheel."""
+"""What is built from the tree: the wheel holds the scripts for Zeek and the manual, and the sdist all that makes the same wheel."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def built(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
     folder = tmp_path_factory.mktemp("build")
     assert run(sys.executable, "-m", "venv", folder / "venv", cwd=folder).returncode == 0
     python = folder / "venv" / "bin" / "python"
-    got = run(python, "-m", "pip", "install", "--quiet", "hatchling", cwd=folder)
+    got = run(python, "-m", "pip", "install", "--quiet", "hatchling", "twine", cwd=folder)
     if got.returncode != 0:
-        pytest.skip(f"pip cannot get hatchling, which builds: {got.stderr.strip().splitlines()[-1]}")
+        pytest.skip(f"pip cannot get hatchling and twine, which build and check: {got.stderr.strip().splitlines()[-1]}")
     return build(python, repository, folder / "dist")
 
 
@@ -73,7 +73,25 @@ def test_the_wheel_holds_the_scripts_for_zeek(built: Built, repository: Path) ->
         "report/templates/report.html.j2",
     ):
         assert f"eacf_trainer/{kind}" in names
-    assert {name.split("/")[0] for name in names if "dist-info" not in name} == {"eacf", "eacf_trainer"}
+    data = {name for name in names if ".data/data/share/" in name}
+    assert {name.split("/")[0] for name in names - data if "dist-info" not in name} == {"eacf", "eacf_trainer"}
+    shared = {name.split(".data/data/share/")[1] for name in data}
+    assert {
+        "man/man1/eacf.1",
+        "man/man1/eacf-worker.1",
+        "man/man1/eacf-train-watch.1",
+        "bash-completion/completions/eacf-train",
+        "zsh/site-functions/_eacf",
+        "fish/vendor_completions.d/eacf.fish",
+    } <= shared
+
+
+def test_an_index_would_take_both(built: Built, tmp_path: Path) -> None:
+    checked = run(
+        built.python, "-m", "twine", "--no-color", "check", "--strict", built.wheel, built.sdist, cwd=tmp_path
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert checked.stdout.count("PASSED") == 2
 
 
 def test_the_sdist_makes_the_same_wheel(built: Built, tmp_path: Path) -> None:
@@ -102,6 +120,7 @@ def test_what_is_installed_finds_its_scripts_and_bundle(built: Built, tmp_path: 
     assert found.returncode == 0, found.stderr
     scripts, bundle = map(Path, found.stdout.splitlines())
     home = built.python.parents[1].resolve()
+    assert "eacf-worker \\- serve" in (home / "share/man/man1/eacf-worker.1").read_text()
     assert scripts.is_relative_to(home)
     assert (scripts / "__load__.zeek").is_file()
     assert bundle.is_relative_to(home)

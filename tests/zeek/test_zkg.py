@@ -85,3 +85,23 @@ def test_zkg_installs_the_package_and_flows_get_labels(package: Path, repository
     assert all("label" in line or line["reason"] == "abstained" for line in lines)
     # And every package at once, as `@load packages` does.
     run(["zeek", "-a", "packages"], tmp_path / "run", ZEEKPATH=said["ZEEKPATH"])
+
+
+@pytest.mark.slow
+def test_a_bundle_installs_where_there_is_no_network(package: Path, tmp_path: Path) -> None:
+    folders = {name: tmp_path / name for name in ("here", "there")}
+    zkg: dict[str, list[str | Path]] = {}
+    for name, folder in folders.items():
+        folder.mkdir()
+        (folder / "config").write_text(CONFIG.format(folder))
+        zkg[name] = [PROGRAMS / "zkg", "--configfile", folder / "config"]
+    run([*zkg["here"], "install", "--force", "--skiptests", package], tmp_path)
+    bundle = tmp_path / "eacf.bundle"
+    run([*zkg["here"], "bundle", "--force", bundle], tmp_path)
+    assert 10_000 < bundle.stat().st_size < 20_000_000
+    shutil.rmtree(package)  # where it came from is out of reach
+    run([*zkg["there"], "unbundle", "--force", bundle], tmp_path)
+    said = dict(re.findall(r"export (\w+)=(.*)", run([*zkg["there"], "env"], tmp_path)))
+    (tmp_path / "run").mkdir()
+    run(["zeek", "-a", "eacf"], tmp_path / "run", ZEEKPATH=said["ZEEKPATH"])
+    assert (folders["there"] / "scripts/packages/clone/dpd.sig").is_file()
