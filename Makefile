@@ -74,9 +74,9 @@ bench-model: $(VENV)/.test
 bench-learning: $(VENV)/.test
 	$(BIN)/python tests/bench_learning --out bench-learning.json
 
-# Debian packages of this machine's release and architecture, in dist/; needs debhelper and dpkg-dev (docs/install.md).
+# Debian packages of this machine's release and architecture, in dist/; needs debhelper and dpkg-dev (docs/install.md). ONLY=eacf: no trainer.
 deb: | $(BIN)/python
-	$(BIN)/python packaging/deb/build.py
+	$(BIN)/python packaging/deb/build.py $(if $(ONLY),--only $(ONLY))
 
 # Installs, upgrades, removes and purges them in a clean root, in which systemd boots; needs root, debootstrap and systemd-container.
 test-deb: deb

@@ -14,7 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
@@ -43,6 +43,7 @@ CONFIGURATION = {
     "etc/worker.toml": "eacf/etc/eacf/worker.toml",
     "etc/default-collect": "eacf/etc/default/eacf-collect",
     "etc/default-enforce": "eacf/etc/default/eacf-enforce",
+    "etc/default-relay": "eacf/etc/default/eacf-relay",
     "etc/watch.toml": "eacf-trainer/etc/eacf/watch.toml",
     "etc/default-watch": "eacf-trainer/etc/default/eacf-watch",
 }
@@ -68,8 +69,8 @@ def run(*command: str | Path, cwd: Path = ROOT, **environment: str) -> None:
 class Build:
     """One build, in a folder of its own."""
 
-    def __init__(self, folder: Path, python: Path, version: str, when: int) -> None:
-        self.folder, self.python, self.version, self.when = folder, python, version, when
+    def __init__(self, folder: Path, python: Path, version: str, when: int, wanted: Sequence[str]) -> None:
+        self.folder, self.python, self.version, self.when, self.wanted = folder, python, version, when, wanted
         self.tree = folder / "tree"
         shutil.rmtree(self.tree, ignore_errors=True)
         told = subprocess.run(
@@ -92,6 +93,7 @@ class Build:
         dist = self.folder / "wheel"
         shutil.rmtree(dist, ignore_errors=True)
         pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
+        extra = "[trainer]" if "eacf-trainer" in self.wanted else ""
         run(*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", dist, ROOT)
         (wheel,) = dist.glob("*.whl")
         both, one = self.folder / "both", self.folder / "one"
@@ -99,7 +101,7 @@ class Build:
             shutil.rmtree(place, ignore_errors=True)
             run(self.python, "-m", "venv", "--without-pip", place)
         install = ("install", "--quiet", "--no-compile", "--only-binary", ":all:")
-        run(*pip, "--python", both / "bin/python", *install, f"{wheel}[trainer]")
+        run(*pip, "--python", both / "bin/python", *install, f"{wheel}{extra}")
         frozen = subprocess.run(
             [*pip, "--python", both / "bin/python", "list", "--format=freeze"],
             capture_output=True,
@@ -179,6 +181,8 @@ class Build:
         debian = self.tree / "debian"
         shutil.copytree(PACKAGING / "deb/debian", debian)
         control = (debian / "control.in").read_text().replace("@PYTHON@", self.depends)
+        if "eacf-trainer" not in self.wanted:
+            control = control.split("\nPackage: eacf-trainer\n")[0]
         (debian / "control.in").unlink()
         (debian / "control").write_text(control)
         date = format_datetime(datetime.fromtimestamp(self.when, UTC))
@@ -186,7 +190,7 @@ class Build:
             f"eacf ({self.version}) unstable; urgency=medium\n\n  * What is new: changelog.gz in this folder, of eacf itself.\n\n"
             f" -- the eacf maintainers <maintainers@eacf.invalid>  {date}\n"
         )
-        for package in PACKAGES:
+        for package in self.wanted:
             lines = [*_copyright(self.stage(package) / self.site, f"/{self.site}")]
             (debian / f"{package}.copyright").write_text("\n".join(lines))
 
@@ -237,7 +241,10 @@ def _copy(source: Path, target: Path, but: Path | None = None) -> None:
             ):
                 sys.exit(f"{name}: is in both packages, and not the same")
             continue
-        shutil.copy2(file, _folder(target / name.parent) / name.name, follow_symlinks=False)
+        copy = _folder(target / name.parent) / name.name
+        shutil.copy2(file, copy, follow_symlinks=False)
+        if not copy.is_symlink():
+            copy.chmod(0o644)  # nothing there is a program
 
 
 def _copyright(site: Path, shown: str) -> Iterator[str]:
@@ -284,6 +291,7 @@ def main() -> None:
     parser.add_argument("--python", type=Path, default=Path("/usr/bin/python3"), help="Debian's own Python")
     parser.add_argument("--revision", default="1", help="Debian's part of the version (1)")
     parser.add_argument("--xz", type=int, default=6, metavar="LEVEL", help="0 is fast, 9 is small (6)")
+    parser.add_argument("--only", choices=PACKAGES[:1], help="without the trainer, which is large")
     options = parser.parse_args()
     for tool, package in (
         ("dh", "debhelper"),
@@ -297,7 +305,13 @@ def main() -> None:
 
     when = int(os.environ.get("SOURCE_DATE_EPOCH") or datetime.now(UTC).timestamp())
     work = _folder(options.work.resolve())
-    build = Build(work, options.python, f"{eacf.__version__}-{options.revision}", when)
+    build = Build(
+        work,
+        options.python,
+        f"{eacf.__version__}-{options.revision}",
+        when,
+        [options.only] if options.only else PACKAGES,
+    )
     build.libraries()
     build.environment()
     build.files()
