@@ -1,7 +1,6 @@
 ##! What this Zeek process counts. The account closes at every moment:
 ##! ``collected = labelled + abstained + refused + timed_out + no_worker + shed + pending``.
 
-@load base/frameworks/telemetry
 @load ./flow
 
 module EACF;
@@ -110,51 +109,4 @@ event zeek_init()
 	Log::create_stream(STATS_LOG, Log::Stream($columns=Stats, $path="eacf_stats", $policy=stats_log_policy));
 	if ( Cluster::is_enabled() )
 		account$node = Cluster::node;
-	}
-
-# Zeek's telemetry (Prometheus) reads the account when it is asked.
-
-global flows_metric = Telemetry::register_counter_family(Telemetry::MetricOpts($prefix="eacf", $name="flows",
-	$unit="", $label_names=vector("outcome"), $help_text="Flows by what came of them; collected is all of them."));
-global verdicts_metric = Telemetry::register_counter_family(Telemetry::MetricOpts($prefix="eacf", $name="stray_verdicts",
-	$unit="", $label_names=vector("kind"), $help_text="Verdicts that changed nothing, by kind."));
-global conn_log_metric = Telemetry::register_counter_family(Telemetry::MetricOpts($prefix="eacf", $name="unlabelled_conn_log_lines",
-	$unit="", $label_names=vector("why"), $help_text="Lines of conn.log written before their verdict came."));
-global messages_metric = Telemetry::register_counter_family(Telemetry::MetricOpts($prefix="eacf", $name="messages",
-	$unit="", $help_text="Messages with samples that were sent to workers."));
-global excluded_metric = Telemetry::register_counter_family(Telemetry::MetricOpts($prefix="eacf", $name="excluded_connections",
-	$unit="", $help_text="Connections left alone by a setting or a policy."));
-global state_metric = Telemetry::register_gauge_family(Telemetry::MetricOpts($prefix="eacf", $name="state",
-	$unit="", $label_names=vector("what"), $help_text="What there is now: flows pending and held, payload bytes held, workers ready."));
-global acts_metric = Telemetry::register_counter_family(Telemetry::MetricOpts($prefix="eacf", $name="acts",
-	$unit="", $label_names=vector("act", "outcome"), $help_text="Acts of the policy, by kind and by what came of them."));
-global spared_metric = Telemetry::register_counter_family(Telemetry::MetricOpts($prefix="eacf", $name="spared_flows",
-	$unit="", $label_names=vector("why"), $help_text="Flows that the policy names and that nothing was done about."));
-
-hook Telemetry::sync()
-	{
-	if ( ! active )
-		return;
-	local outcomes = table(["collected"] = account$collected, ["labelled"] = account$labelled,
-	                       ["abstained"] = account$abstained, ["refused"] = account$refused,
-	                       ["timed_out"] = account$timed_out, ["no_worker"] = account$no_worker, ["shed"] = account$shed);
-	for ( outcome, n in outcomes )
-		Telemetry::counter_family_set(flows_metric, vector(outcome), n + 0.0);
-	for ( kind, n in counted_verdicts() )
-		Telemetry::counter_family_set(verdicts_metric, vector(kind), n + 0.0);
-	Telemetry::counter_family_set(conn_log_metric, vector("late"), account$conn_log_late + 0.0);
-	Telemetry::counter_family_set(conn_log_metric, vector("overflow"), account$conn_log_overflow + 0.0);
-	Telemetry::counter_family_set(messages_metric, vector(), account$messages + 0.0);
-	Telemetry::counter_family_set(excluded_metric, vector(), account$excluded + 0.0);
-	for ( [act_kind, act_came], times in acts_done )
-		Telemetry::counter_family_set(acts_metric, vector(act_kind, act_came), times + 0.0);
-	if ( left_alone + unsure > 0 )
-		{
-		Telemetry::counter_family_set(spared_metric, vector("left alone"), left_alone + 0.0);
-		Telemetry::counter_family_set(spared_metric, vector("unsure"), unsure + 0.0);
-		}
-	Telemetry::gauge_family_set(state_metric, vector("pending"), |pending| + 0.0);
-	Telemetry::gauge_family_set(state_metric, vector("held"), held_flows + 0.0);
-	Telemetry::gauge_family_set(state_metric, vector("held_bytes"), held_bytes + 0.0);
-	Telemetry::gauge_family_set(state_metric, vector("workers"), account$workers + 0.0);
 	}

@@ -1,7 +1,7 @@
 ##! eacf: names the application behind a TLS connection. See README.md.
 ##!
 ##! Reading order: types, options, bus; flow, account; collect (connections to samples), workers, taps, dispatch (samples to messages), verdicts,
-##! log, policy and act (what is done about a verdict), enforce (who does it), capture, status. notices stands apart and only listens.
+##! log, policy and act (what is done about a verdict), enforce (who does it), capture, status, telemetry. notices stands apart and only listens.
 
 @load ./types
 @load ./options
@@ -12,6 +12,7 @@
 @load ./act
 @load ./capture
 @load ./status
+@load ./telemetry
 
 module EACF;
 

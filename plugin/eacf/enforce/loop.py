@@ -19,7 +19,7 @@ from typing import Final
 from eacf.bus import Endpoints, Peer
 from eacf.enforce.agent import Agent
 from eacf.enforce.memory import Memory
-from eacf.enforce.metrics import EnforceCollector
+from eacf.enforce.metrics import ENFORCE
 from eacf.enforce.nft import Nft
 from eacf.enforce.table import Table, TableLost
 from eacf.errors import EacfError, EnforceError
@@ -73,7 +73,7 @@ def run(place: Place) -> int:
         table = Table(nft)
         name = secrets.token_hex(6)
         agent = Agent(name, policy, started=_clock(), account=table.account, process=process_facts)
-        held.enter_context(serving(place.metrics_port, lambda: agent.status(_clock()), EnforceCollector))
+        held.enter_context(serving(place.metrics_port, lambda: agent.status(_clock()), ENFORCE))
         table.start()
         try:
             _log.info(

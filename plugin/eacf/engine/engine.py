@@ -90,6 +90,7 @@ class Engine:
         self._now = started  # when the flows that were served last had come
         self._topic = flow_topic(worker)
         self._queue = FlowQueue(queue_flows, queue_bytes)
+        self._in_hand = 0  # flows off the queue and not with the outbox: what another thread sees while the model is asked
         self._batch_flows = batch_flows
         self._outbox = Outbox(hold_s)
         self._latency = Latency(started)
@@ -176,6 +177,7 @@ class Engine:
             end = at + len(message.samples)
             self._outbox.add(message.reply_to, Part(received, verdicts[at:end]))
             at = end
+        self._in_hand = 0
 
     def _take(self) -> Iterator[tuple[float, Flows]]:
         """Decoded messages off the queue: one, or as many as make a batch together."""
@@ -186,6 +188,7 @@ class Engine:
             entry = self._queue.take()
             message = self._decode(entry)
             if message is not None:
+                self._in_hand += len(message.samples)
                 yield entry.received, message
             room -= max(1, len(message.samples) if message else 0)  # what cannot be read takes time, too
 
@@ -323,6 +326,7 @@ class Engine:
                 "limit_flows": queue.limit_flows,
                 "limit_bytes": queue.limit_bytes,
             },
+            "in_hand": self._in_hand,
             "held_verdicts": self._outbox.flows,
             "topic_overflows": self._outbox.overflows,
             "latency_ms": self._latency.report(now),

@@ -7,6 +7,7 @@ from ipaddress import IPv4Address
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+import eacf
 from eacf import bundle, inference
 from eacf.engine import Engine
 from eacf.errors import SettingError
@@ -52,28 +53,29 @@ def test_prometheus_hears_what_status_says(engine: Engine, port: int) -> None:
     with serving(port, lambda: engine.status(10.0)):
         told = scrape(port)
     status = engine.status(10.0)
-    assert told["eacf_flows_total", ()] == status["flows_in"] == 8
-    assert told["eacf_verdicts_total", ()] == status["verdicts_out"] == 5
-    assert told["eacf_messages_total", ()] == 3
-    assert told["eacf_dropped_flows_total", ("reply_to",)] == 3
-    assert sum(value for (name, _), value in told.items() if name == "eacf_malformed_messages_total") == 2
-    assert told["eacf_queue_flows", ()] == 0
-    assert told["eacf_uptime_seconds", ()] == 10
-    assert told["eacf_memory_bytes", ()] > 10_000_000
-    info = sorted(("0123456789ab", engine.model.bundle.id, engine.model.bundle.name))
-    assert told["eacf_worker_info", tuple(info)] == 1
+    assert told["eacf_worker_flows_total", ()] == status["flows_in"] == 8
+    assert told["eacf_worker_verdicts_total", ()] == status["verdicts_out"] == 5
+    assert told["eacf_worker_messages_total", ()] == 3
+    assert told["eacf_worker_dropped_flows_total", ("reply_to",)] == 3
+    assert sum(value for (name, _), value in told.items() if name == "eacf_worker_malformed_messages_total") == 2
+    assert told["eacf_worker_queue_flows", ()] == 0
+    assert told["eacf_worker_uptime_seconds", ()] == 10
+    assert told["eacf_worker_memory_bytes", ()] > 10_000_000
+    bundle_of = engine.model.bundle
+    who = sorted(("0123456789ab", eacf.__version__, bundle_of.id, bundle_of.name))
+    assert told["eacf_worker_info", tuple(who)] == 1
 
 
 def test_histograms_are_cumulative(engine: Engine, port: int) -> None:
     with serving(port, lambda: engine.status(10.0)):
         told = scrape(port)
-    for name in ("eacf_latency_seconds", "eacf_batch_flows"):
+    for name in ("eacf_worker_latency_seconds", "eacf_worker_batch_flows"):
         counts = [value for (each, _), value in told.items() if each == f"{name}_bucket"]
         assert counts == sorted(counts)
         assert counts[-1] == told[f"{name}_count", ()]
-    assert told["eacf_latency_seconds_count", ()] == 5
-    assert told["eacf_latency_seconds_sum", ()] == pytest.approx(0.25)
-    assert told["eacf_batch_flows_sum", ()] == 5
+    assert told["eacf_worker_latency_seconds_count", ()] == 5
+    assert told["eacf_worker_latency_seconds_sum", ()] == pytest.approx(0.25)
+    assert told["eacf_worker_batch_flows_sum", ()] == 5
 
 
 @pytest.fixture(scope="module")
@@ -99,27 +101,27 @@ def test_prometheus_hears_of_live_truth_and_the_shadow(examined: Engine, port: i
         told = scrape(port)
     status = examined.status(10.0)
     truth, shadow, label = status["truth"], status["shadow"], examined.model.bundle.labels[0]
-    outcomes = {key: told["eacf_exams_total", (key,)] for key in ("right", "wrong", "abstained", "refused")}
+    outcomes = {key: told["eacf_worker_exams_total", (key,)] for key in ("right", "wrong", "abstained", "refused")}
     assert outcomes == truth["ever"]
     assert sum(outcomes.values()) == 40
-    assert told["eacf_truth_exams", ()] == 40
+    assert told["eacf_worker_truth_exams", ()] == 40
     for key in ("accuracy", "coverage", "calibration_error"):
-        assert told[f"eacf_truth_{key}", ()] == truth[key]
-        assert told[f"eacf_shadow_{key}", ()] == shadow[key]
-    assert told["eacf_truth_label_exams", (label,)] == 40
-    assert told["eacf_truth_label_accuracy", (label,)] == truth["accuracy"]
-    assert told["eacf_drifting", ("accuracy",)] == told["eacf_drifting", ("inputs",)] == 0
-    assert told["eacf_drift_error_rate", ()] == truth["drift"]["error_rate"]
-    assert told["eacf_shadow_scored_flows_total", ()] == 40
-    assert told["eacf_shadow_agreement", ()] == 1
-    assert told["eacf_shadow_serving_accuracy", ()] == truth["accuracy"]
-    assert told["eacf_shadow_info", tuple(sorted((shadow["bundle"]["id"], shadow["bundle"]["name"])))] == 1
+        assert told[f"eacf_worker_truth_{key}", ()] == truth[key]
+        assert told[f"eacf_worker_shadow_{key}", ()] == shadow[key]
+    assert told["eacf_worker_truth_label_exams", (label,)] == 40
+    assert told["eacf_worker_truth_label_accuracy", (label,)] == truth["accuracy"]
+    assert told["eacf_worker_drifting", ("accuracy",)] == told["eacf_worker_drifting", ("inputs",)] == 0
+    assert told["eacf_worker_drift_error_rate", ()] == truth["drift"]["error_rate"]
+    assert told["eacf_worker_shadow_scored_flows_total", ()] == 40
+    assert told["eacf_worker_shadow_agreement", ()] == 1
+    assert told["eacf_worker_shadow_serving_accuracy", ()] == truth["accuracy"]
+    assert told["eacf_worker_shadow_info", tuple(sorted((shadow["bundle"]["id"], shadow["bundle"]["name"])))] == 1
 
 
 def test_what_is_not_known_is_left_out(engine: Engine, port: int) -> None:
     with serving(port, lambda: engine.status(10.0)):
         told = scrape(port)
-    assert told["eacf_truth_exams", ()] == 0
+    assert told["eacf_worker_truth_exams", ()] == 0
     assert not [name for name, _ in told if "accuracy" in name or "shadow" in name or "drift_error" in name]
 
 
