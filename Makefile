@@ -55,9 +55,10 @@ check: $(VENV)/.dev
 bundles: $(VENV)/.test
 	$(BIN)/eacf-train bundles testbed
 
-# The page of Zeek's settings, from the comments in its scripts.
-docs:
+# The pages that are made from the code: the settings of the Zeek package, and every metric.
+docs: $(VENV)/.run
 	$(PYTHON) packaging/zeek_settings.py
+	$(BIN)/python packaging/metrics_page.py
 
 bench: $(VENV)/.bench
 	$(BIN)/python tests/bench --out bench.json
