@@ -53,7 +53,7 @@ type TomlReading: record {
 const max_toml_lines = 10000;
 
 # A basic string with two escapes, a comment, a word (bare key, dotted keys, number), a bracket, an equals sign, a comma.
-const toml_token = /\x22([^\x22\x5c\x00-\x1f\x7f]|\x5c[\x22\x5c])*\x22|#.*|[A-Za-z0-9_.+-]+|[][=,]/;
+const toml_token = /\x22([^\x22\x5c\x00-\x1f\x7f]|\x5c[\x22\x5c])*\x22|#[^\x00-\x08\x0a-\x1f\x7f]*|[A-Za-z0-9_.+-]+|[][=,]/;
 const toml_bare_key = /[A-Za-z0-9_-]+/;
 const toml_integer = /[+-]?(0|[1-9][0-9]{0,14})/;
 const toml_float = /[+-]?(0|[1-9][0-9]{0,14})\.[0-9]+/;

@@ -72,7 +72,7 @@ def _toml_fault(text: str) -> str | None:
     try:
         tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        return f"not TOML ({error})"
+        return f"not TOML ({error}); write it as docs/policy.md says"
     return None
 
 
@@ -161,7 +161,7 @@ class _Reading:
 
     def _class(self, section: Section) -> Class:
         self._check_keys(section, ("mark", "tc"))
-        if "mark" not in section.entries:
+        if "mark" not in section.entries and section.is_whole:
             self._table_fault(section, "mark is missing, the number that marks its connections")
         return Class(
             self._value(section, "mark", _whole(1, MAX_MARK), 1), self._value(section, "tc", _of(units.tc), None)
@@ -176,7 +176,8 @@ class _Reading:
         table = self._table(section, f"group {section.key}", confidence)
         labels: list[str] = self._value(section, "labels", _strings, [""])
         if "labels" not in section.entries or not labels:
-            self._table_fault(section, 'labels is missing, what belongs to the group: labels = ["a", "b"]')
+            if section.is_whole:
+                self._table_fault(section, 'labels is missing, what belongs to the group: labels = ["a", "b"]')
             return
         entry = section.entries["labels"]
         for label in labels:
@@ -208,7 +209,8 @@ class _Reading:
         others = [key for key in ("priority", "dscp", "rate") if key in section.entries]
         if table.block and (others or table.shunt):
             self._table_fault(section, "block leaves nothing for priority, dscp, rate or shunt: one or the other")
-        if not (table.block or table.shunt or others):
+        unread = [key for key in ("block", "shunt") if not isinstance(section.value(key, False), bool)]
+        if not (table.block or table.shunt or others or unread) and section.is_whole:
             self._table_fault(section, "says nothing to do: one of priority, dscp, rate, block, shunt")
         return table
 

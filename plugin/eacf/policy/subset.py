@@ -15,7 +15,7 @@ SHOWN = 80
 """Characters of a line that a fault shows."""
 
 # A basic string with two escapes, a comment, a word (bare key, dotted keys, number), a bracket, an equals sign, a comma.
-_TOKEN = re.compile(r'"(?:[^"\\\x00-\x1f\x7f]|\\["\\])*"|#.*|[A-Za-z0-9_.+-]+|[\[\]=,]')
+_TOKEN = re.compile(r'"(?:[^"\\\x00-\x1f\x7f]|\\["\\])*"|#[^\x00-\x08\x0a-\x1f\x7f]*|[A-Za-z0-9_.+-]+|[\[\]=,]')
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _INTEGER = re.compile(r"[+-]?(0|[1-9][0-9]{0,14})")
 _FLOAT = re.compile(r"[+-]?(0|[1-9][0-9]{0,14})\.[0-9]+")
@@ -55,6 +55,12 @@ class Section:
     name: str = ""
     key: str | None = None
     entries: dict[str, Entry] = field(default_factory=dict)
+    is_whole: bool = True
+    """Whether all its lines could be read; if not, what is missing may stand in one of them."""
+
+    def value(self, key: str, otherwise: Value) -> Value:
+        """What stands there; `otherwise` if nothing does."""
+        return self.entries[key].value if key in self.entries else otherwise
 
 
 @dataclass
@@ -69,17 +75,19 @@ class Document:
 def scan(text: str) -> Document:
     """All statements of a file, and all that is none."""
     reader = _Reader()
-    lines = text.split("\n")
+    lines = text.removesuffix("\n").split("\n")
     for line in lines[:MAX_LINES]:
         reader.line += 1
         try:
             reader.take(line.removesuffix("\r"))
         except Fault as fault:
             reader.faults.append((reader.line, str(fault)))
-    if len(lines) > MAX_LINES + 1:
+            reader.at.is_whole = False
+    if len(lines) > MAX_LINES:
         reader.faults.append((MAX_LINES + 1, f"a policy has at most {MAX_LINES:,} lines"))
     if reader.array is not None:
         reader.faults.append((reader.array.line, f"{reader.array.key}: this array has no end"))
+        reader.at.is_whole = False
     return Document(reader.sections, reader.faults)
 
 
@@ -93,13 +101,17 @@ class _Array:
 class _Reader:
     def __init__(self) -> None:
         self.line = 0
-        self.sections = [Section(1, "")]
+        self.at = Section(1, "")
+        self.sections = [self.at]
         self.faults: list[tuple[int, str]] = []
         self.array: _Array | None = None
         self._seen: set[tuple[str, str | None]] = set()
 
     def take(self, line: str) -> None:
         """One line. Fault."""
+        if self.array is None and line.lstrip(" \t").startswith("["):
+            # What follows belongs here, and is not looked at where it cannot be said what this is.
+            self.at = Section(self.line, line.strip()[:SHOWN])
         if not _BLANKS.fullmatch(_TOKEN.sub("", line)):
             raise Fault(f"{line.strip()[:SHOWN]} cannot be read; {LINE}")
         tokens = _TOKEN.findall(line)
@@ -123,9 +135,10 @@ class _Reader:
             self._add(Entry(self.line, tokens[0], value, tokens[2]))
 
     def _begin(self, tokens: list[str]) -> None:
+        section = self.at
+        section.header = f"[{''.join(tokens[1:-1])}]"
         if not 3 <= len(tokens) <= 4 or tokens[-1] != "]":
             raise Fault(HEADER)
-        section = Section(self.line, f"[{''.join(tokens[1:-1])}]")
         first = tokens[1]
         if len(tokens) == 3 and first.startswith('"'):
             section.name = _text(first)
@@ -144,7 +157,7 @@ class _Reader:
         self._seen.add((section.name, section.key))
 
     def _add(self, entry: Entry) -> None:
-        entries = self.sections[-1].entries
+        entries = self.at.entries
         if entry.key in entries:
             raise Fault(f"{entry.key}: this key is there twice")
         entries[entry.key] = entry
