@@ -1,8 +1,9 @@
 """The bus: topics carried by ZeroMQ through an XSUB/XPUB proxy, as Zeek's ZeroMQ cluster backend runs one.
 
-The only module that speaks zmq. A message has four frames: topic, sender's node id, format, body. Subscribers connect
-to the proxy's XPUB side, publishers to its XSUB side (Zeek 8.0: ``policy/frameworks/cluster/backend/zeromq``). Topics
-are matched by prefix, and what nobody subscribes to is dropped where it is sent, which is no loss.
+With `eacf.handshake` and `eacf.relay` all that speaks zmq. A message has four frames: topic, sender's node id, format, body.
+Subscribers connect to the proxy's XPUB side, publishers to its XSUB side (Zeek 8.0:
+``policy/frameworks/cluster/backend/zeromq``). Topics are matched by prefix, and what nobody subscribes to is dropped where it
+is sent, which is no loss.
 
 Nothing here waits for room: a socket that is full refuses the message, and the refusal is counted.
 """
@@ -12,17 +13,23 @@ from __future__ import annotations
 import math
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import zmq
 
+from eacf.curve import BusKeys, read_pair, read_public
 from eacf.errors import BusError
+from eacf.handshake import Handshake
 from eacf.wire import FORMAT
+
+if TYPE_CHECKING:
+    from eacf.settings import Settings
 
 MAX_MESSAGE = 64 * 1024 * 1024
 """Bytes of a frame; libzmq ends the connection of whoever sends a longer one, and connects anew."""
@@ -44,6 +51,16 @@ class Endpoints:
     """The proxy's XPUB side."""
     publish: str = "tcp://127.0.0.1:5556"
     """The proxy's XSUB side."""
+    keys: BusKeys | None = field(default=None, repr=False)
+    """Of an `eacf relay`; None: a bus without keys."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Where the settings say, with the keys that they name. SettingError where a key cannot be read."""
+        keys = None
+        if settings.bus_key is not None and settings.bus_server_key is not None:
+            keys = BusKeys(read_pair(settings.bus_key), read_public(settings.bus_server_key))
+        return cls(settings.subscribe_endpoint, settings.publish_endpoint, keys)
 
 
 class Frames(NamedTuple):
@@ -79,19 +96,41 @@ class Peer:
         self._node = node.encode()
         self._watch = watch
         self._context = zmq.Context()
+        self._handshakes: list[Handshake] = []
         try:
             self._pub = self._connect(zmq.XPUB if watch else zmq.PUB, endpoints.publish, "publish", send_hwm)
             # A SUB would throw away what is on its way when its topic is unsubscribed.
             self._sub = self._connect(zmq.XSUB, endpoints.subscribe, "subscribe", receive_hwm)
         except BusError:
-            self._context.destroy(linger=0)
+            self.close()
             raise
         self._poller = zmq.Poller()
         self._poller.register(self._sub, zmq.POLLIN)
         if watch:
             self._poller.register(self._pub, zmq.POLLIN)
+        self._monitors = {handshake.monitor: handshake for handshake in self._handshakes}
+        for monitor in self._monitors:
+            self._poller.register(monitor, zmq.POLLIN)
         for topic in topics:
             self.subscribe(topic)
+
+    @property
+    def problem(self) -> str | None:
+        """What is known to be wrong with the connection to the bus, and the remedy."""
+        return next((each.problem for each in self._handshakes if each.problem is not None), None)
+
+    def absence(self) -> BusError:
+        """What to raise where no bus came."""
+        where = f"{self._endpoints.subscribe} and {self._endpoints.publish}"
+        remedy = (
+            "start Zeek with its ZeroMQ backend, or say where the bus is (--subscribe-endpoint, --publish-endpoint)"
+        )
+        if self._endpoints.keys is not None:
+            remedy = (
+                "look whether `eacf relay` runs there, whether it says that it is on its bus, and whether it says that our key's "
+                "role may not do this"
+            )
+        return BusError(f"no bus at {where}: {self.problem or remedy}")
 
     def _connect(self, kind: int, endpoint: str, side: str, hwm: int) -> zmq.Socket[bytes]:
         socket = self._context.socket(kind)
@@ -100,6 +139,7 @@ class Peer:
         socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)
         if kind != zmq.XSUB:
             socket.setsockopt(zmq.XPUB_NODROP, 1)  # full: EAGAIN, to be counted, and not a silent drop
+        self._handshakes.append(Handshake(socket, endpoint, self._endpoints.keys))
         try:
             socket.connect(endpoint)
         except zmq.ZMQError as error:
@@ -153,10 +193,27 @@ class Peer:
     def wait(self, timeout_s: float | None) -> bool:
         """Until there is something to receive, a change of subscriptions to tell, or the time is over (None: never);
         True where there is something. ZeroMQ counts whole milliseconds: it waits up to one longer."""
-        return bool(self._poller.poll(None if timeout_s is None else math.ceil(max(0.0, timeout_s) * 1000)))
+        until = float("inf") if timeout_s is None else time.monotonic() + max(0.0, timeout_s)
+        while True:
+            now = time.monotonic()
+            wake_at = min(until, *(each.retry_at for each in self._handshakes))
+            ready = self._poller.poll(None if math.isinf(wake_at) else math.ceil(max(0.0, wake_at - now) * 1000))
+            told = [self._monitors[each] for each, _ in ready if each in self._monitors]
+            now = time.monotonic()
+            for handshake in told:
+                handshake.look(now)
+            for handshake in self._handshakes:
+                if now >= handshake.retry_at:
+                    handshake.retry()
+            if len(ready) > len(told) or now >= until:
+                return len(ready) > len(told)
 
     def close(self, linger_s: float = 0.0) -> None:
         """Leave the bus; what was sent has `linger_s` to get out. A second call does nothing."""
+        if self._context.closed:
+            return
+        for handshake in self._handshakes:
+            handshake.close()
         self._context.destroy(linger=round(linger_s * 1000))
 
     def __enter__(self) -> Self:

@@ -74,7 +74,7 @@ class PrivateKey:
     @classmethod
     def read(cls, path: Path) -> PrivateKey:
         """From a PEM file that its owner alone can read. SettingError."""
-        data, mode = _file(path)
+        data, mode = contents(path)
         if mode & 0o077:
             raise SettingError(f"{path}: others can read this private key (mode {mode:04o}); chmod 600 {path}")
         try:
@@ -130,8 +130,8 @@ def new(path: Path) -> tuple[PrivateKey, Path]:
     private_path, public_path = beside(path, ".key"), beside(path, ".pub")
     if public_path.exists():
         raise SettingError(f"{public_path}: is there already; choose another name, or move it away")
-    _create(private_path, pem, 0o600)
-    _create(public_path, public.pem(), 0o644)
+    create(private_path, pem, 0o600)
+    create(public_path, public.pem(), 0o644)
     sync_folder(private_path.parent)
     return PrivateKey(private_path, public, secret), public_path
 
@@ -192,7 +192,7 @@ def public_keys(path: Path) -> list[PublicKey]:
 
 
 def _pem_keys(path: Path) -> list[PublicKey]:
-    data, mode = _file(path)
+    data, mode = contents(path)
     if mode & 0o002:
         raise SettingError(f"{path}: anyone can write this file, and so choose who is trusted; chmod o-w {path}")
     keys = []
@@ -216,7 +216,7 @@ def _public(key: Ed25519PublicKey) -> PublicKey:
     return PublicKey(key.public_bytes_raw())
 
 
-def _file(path: Path) -> tuple[bytes, int]:
+def contents(path: Path) -> tuple[bytes, int]:
     """A regular file's bytes and permissions. SettingError."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -231,7 +231,7 @@ def _file(path: Path) -> tuple[bytes, int]:
         os.close(descriptor)
 
 
-def _create(path: Path, data: bytes, mode: int) -> None:
+def create(path: Path, data: bytes, mode: int) -> None:
     """A new file, on disk. SettingError where there is one."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)

@@ -56,6 +56,10 @@ class Settings:
     ] = None
     subscribe_endpoint: Annotated[str, Range("Where the bus is heard (Zeek's XPUB socket).")] = "tcp://127.0.0.1:5555"
     publish_endpoint: Annotated[str, Range("Where the bus is spoken to (Zeek's XSUB socket).")] = "tcp://127.0.0.1:5556"
+    bus_key: Annotated[
+        Path | None, Range("Our secret key for a bus behind an `eacf relay` (NAME.curve); none: no keys.")
+    ] = None
+    bus_server_key: Annotated[Path | None, Range("That relay's public key (NAME.curve.pub).")] = None
     queue_flows: Annotated[int, Range("Flows that wait for the model; when full, the oldest go.", 1, 1_000_000)] = 4096
     queue_megabytes: Annotated[int, Range("Size of what waits for the model; when full, likewise.", 1, 16_384)] = 64
     receive_messages: Annotated[int, Range("Messages in the socket; more wait at the bus.", 1, 1_000_000)] = 10_000
@@ -77,6 +81,11 @@ class Settings:
     def __post_init__(self) -> None:
         for key in SETTINGS:
             _check(key, getattr(self, key), "Settings()")
+        if (self.bus_key is None) != (self.bus_server_key is None):
+            there, missing = (
+                ("bus_key", "bus_server_key") if self.bus_key is not None else ("bus_server_key", "bus_key")
+            )
+            raise SettingError(f"{there} is set and {missing} is not: a bus behind an `eacf relay` takes both")
 
 
 class Setting(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import psutil
 
 from eacf.bus import Endpoints, Peer
-from eacf.errors import BusError, WireError
+from eacf.errors import WireError
 from eacf.reports import is_zeek
 from eacf.wire import CONTROL_REQUEST_TOPIC, StatusReply, control_reply_topic, decode_message, encode_status_request
 
@@ -93,10 +93,7 @@ def inquire(endpoints: Endpoints, timeout_s: float) -> Answers:
                     answers.reports[party] = report
                     answers.heard[party] = time.time()
         if reply_to not in topics:
-            raise BusError(
-                f"no bus at {endpoints.subscribe} and {endpoints.publish}: start Zeek with its ZeroMQ backend, or say "
-                "where the bus is (--subscribe-endpoint, --publish-endpoint)"
-            )
+            raise peer.absence()
     answers.reports = dict(sorted(answers.reports.items()))
     answers.silent = sorted(_parties(topics) - answers.reports.keys())[:MAX_REPORTS]
     return answers

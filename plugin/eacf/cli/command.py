@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 import eacf
-from eacf.cli import bundle, collect, doctor, enforce, keys, model, record, replay, samples, status, worker
+from eacf.cli import bundle, collect, doctor, enforce, keys, model, policy, record, relay, replay, samples, status, worker
 from eacf.console import guarded, tolerant_output
 
 DESCRIPTION = """\
@@ -21,7 +21,8 @@ examples:
   eacf replay *.pcap.gz --log-dir .          several captures; eacf.log in this folder, as Zeek writes logs
   tcpdump -w - port 443 | eacf replay -      from standard input, until it ends
   eacf worker --bundle office.eacf           serve the Zeek on this machine until SIGTERM
-  eacf enforce --policy policy.toml           act on what they are, on a Linux gateway
+  eacf policy check policy.toml              what would be done about which label
+  eacf enforce --policy policy.toml          act on what they are, on a Linux gateway
   eacf record --bus --out office.jsonl.gz    write what the sensors see to a file, for the trainer
   eacf collect --db samples.db               keep what they see in a bounded database, for the learning loop
   eacf status                                what the workers and Zeek processes on the bus are doing
@@ -45,6 +46,6 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--version", action="version", version=f"eacf {eacf.__version__}")
     commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (replay, worker, enforce, record, collect, samples, status, doctor, bundle, model, keys):
+    for module in (replay, worker, relay, enforce, policy, record, collect, samples, status, doctor, bundle, model, keys):
         module.add(commands)
     return made

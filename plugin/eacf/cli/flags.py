@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from eacf.bus import Endpoints
     from eacf.settings import Resolved, Settings
 
-BUS = ("subscribe_endpoint", "publish_endpoint")
+BUS = ("subscribe_endpoint", "publish_endpoint", "bus_key", "bus_server_key")
 """The settings that a command needs which only asks."""
 ANSWER_S = 2.0
 """How long such a command listens for answers unless told otherwise."""
@@ -73,7 +73,7 @@ def timeout_fits(options: argparse.Namespace) -> None:
 
 
 def bus_of(settings: Settings) -> Endpoints:
-    """Where the bus is."""
+    """Where the bus is. SettingError where a key of it cannot be read."""
     from eacf.bus import Endpoints
 
-    return Endpoints(settings.subscribe_endpoint, settings.publish_endpoint)
+    return Endpoints.of(settings)

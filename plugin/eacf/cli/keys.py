@@ -17,6 +17,7 @@ three together; where the key moves, the counter must move, too."""
 EPILOG = """\
 examples:
   eacf keys new /etc/eacf/ops                   /etc/eacf/ops.key and /etc/eacf/ops.pub
+  eacf keys new --curve /etc/eacf/gpu1          /etc/eacf/gpu1.curve and /etc/eacf/gpu1.curve.pub
   eacf keys show /etc/eacf/trusted              every .pub file of a folder
   eacf worker --model-store /var/lib/eacf/models --trusted-keys /etc/eacf/trusted"""
 
@@ -34,6 +35,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     new = actions.add_parser("new", help="make a pair of keys", description=NEW, formatter_class=raw)
     new.add_argument("name", type=Path, metavar="NAME", help="the files are NAME.key and NAME.pub")
+    new.add_argument("--curve", action="store_true", help="a key for a bus behind `eacf relay`, which does not sign")
     new.set_defaults(run=run_new)
     show = actions.add_parser(
         "show",
@@ -49,6 +51,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run_new(options: argparse.Namespace) -> int:
     """Make them, and say what to do with each."""
+    if options.curve:
+        from eacf import curve
+
+        pair, secret_file, public_file = curve.new(options.name)
+        print(f"{secret_file}  opens the bus; keep it to yourself (bus_key, or the relay's --key)")
+        print(f"{public_file}  goes to the other end; public key {pair.public}")
+        return 0
     from eacf import keys
 
     key, public = keys.new(options.name)

@@ -13,7 +13,7 @@ from eacf.bundle.archive import MANIFEST, unpack
 from eacf.bundle.signing import read_manifest
 from eacf.bus import Endpoints, Peer
 from eacf.delivery.outcome import Letter, Outcome, heard
-from eacf.errors import BundleError, BusError, WireError
+from eacf.errors import BundleError, WireError
 from eacf.wire import (
     MAX_PART,
     MODEL_PREFIX,
@@ -156,10 +156,7 @@ def run_errand(
                 for letter in clerk.receive(frames[-1], now):
                     peer.send(letter.topic, letter.body)
     if not clerk.on_the_bus:
-        raise BusError(
-            f"no bus at {endpoints.subscribe} and {endpoints.publish}: start Zeek with its ZeroMQ backend, or say "
-            "where the bus is (--subscribe-endpoint, --publish-endpoint)"
-        )
+        raise peer.absence()
     return clerk.outcomes()
 
 

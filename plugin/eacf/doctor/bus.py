@@ -27,8 +27,8 @@ def look(endpoints: Endpoints, bundle: Bundle | None, timeout_s: float) -> Itera
     """Ask all that listen, and look at what they say. `bundle`: the one that was loaded here."""
     try:
         answers = inquire(endpoints, timeout_s)
-    except BusError:
-        yield unreachable(endpoints)
+    except BusError as error:
+        yield unreachable(endpoints) if endpoints.keys is None else behind_relay(endpoints, error)
         return
     yield ok("bus", f"heard both ways at {endpoints.subscribe} and {endpoints.publish}")
     yield from parties(answers, timeout_s)
@@ -61,6 +61,15 @@ def unreachable(endpoints: Endpoints) -> Finding:
         "ports (ss -ltnp), or the bus is blocked by a subscriber that was stopped (ps, state T)"
     )
     return problem("bus", "something listens at both ends, and what goes in does not come out", remedy)
+
+
+def behind_relay(endpoints: Endpoints, error: BusError) -> Finding:
+    """No bus where a relay should be: the handshake says why, if anything listens there."""
+    missing = [each for each in (endpoints.subscribe, endpoints.publish) if not listens(each)]
+    if missing:
+        remedy = "start `eacf relay` beside Zeek; if it runs, compare its --listen with our endpoints, and look at firewalls between"
+        return problem("bus", f"nothing listens at {' nor at '.join(missing)}", remedy)
+    return problem("bus", "no bus behind the relay, or it does not let us in", str(error))
 
 
 def listens(endpoint: str) -> bool:

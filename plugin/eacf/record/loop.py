@@ -71,7 +71,8 @@ def record(
         if join(peer, tap.topic, signals, endpoints, tap.subscription, until=until):
             recorder.run(signals, until, progress)
         elif not signals.end:
-            raise BusError(f"no bus at {endpoints.subscribe} and {endpoints.publish} within {duration_s:g} s")
+            why = "" if peer.problem is None else f": {peer.problem}"
+            raise BusError(f"no bus at {endpoints.subscribe} and {endpoints.publish} within {duration_s:g} s{why}")
         journal.flush()
         return recorder.summary()
 

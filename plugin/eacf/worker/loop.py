@@ -76,7 +76,7 @@ def _serve(settings: Settings, shelf: Shelf, signals: Signals) -> int:
     if shadow is not None:
         engine.set_shadow(shadow)
     gc.freeze()  # what is here now stays: the collector need not look at it again and again
-    endpoints = Endpoints(settings.subscribe_endpoint, settings.publish_endpoint)
+    endpoints = Endpoints.of(settings)
     topics = [CONTROL_REQUEST_TOPIC, flow_topic(worker), *([] if intake is None else [model_topic(worker)])]
     peer = Peer(
         endpoints,

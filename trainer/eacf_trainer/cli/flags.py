@@ -15,7 +15,7 @@ from eacf.errors import SettingError
 if TYPE_CHECKING:
     from eacf.bus import Endpoints
 
-BUS = ("subscribe_endpoint", "publish_endpoint")
+BUS = ("subscribe_endpoint", "publish_endpoint", "bus_key", "bus_server_key")
 """The settings of eacf that say where the bus is."""
 
 
@@ -34,9 +34,9 @@ def bus_flags(parser: argparse.ArgumentParser) -> None:
     what = "a TOML file of eacf's settings, for where the bus is"
     parser.add_argument("--config", type=Path, metavar="FILE", help=what)
     for key in BUS:
-        parser.add_argument(
-            "--" + key.replace("_", "-"), metavar="TEXT", help="where the bus is (default: this machine)"
-        )
+        is_key = key.endswith("_key")
+        what = "for a bus behind an `eacf relay`" if is_key else "where the bus is (default: this machine)"
+        parser.add_argument("--" + key.replace("_", "-"), metavar="FILE" if is_key else "TEXT", help=what)
 
 
 def bus_of(options: argparse.Namespace) -> Endpoints:
@@ -45,7 +45,7 @@ def bus_of(options: argparse.Namespace) -> Endpoints:
     from eacf.settings import resolve
 
     settings = resolve(options.config, os.environ, {key: getattr(options, key) for key in BUS}).settings
-    return Endpoints(settings.subscribe_endpoint, settings.publish_endpoint)
+    return Endpoints.of(settings)
 
 
 def crew_flags(parser: argparse.ArgumentParser) -> None:
