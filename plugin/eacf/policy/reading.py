@@ -34,6 +34,11 @@ _T = TypeVar("_T")
 
 def read(file: Path) -> Policy:
     """The policy in `file`. SettingError, with a line for each fault."""
+    return parse(data_of(file), str(file))
+
+
+def data_of(file: Path) -> bytes:
+    """What is in it; SettingError where that cannot be said, or is too much."""
     try:
         with file.open("rb") as source:
             data = source.read(MAX_BYTES + 1)
@@ -41,15 +46,20 @@ def read(file: Path) -> Policy:
         raise SettingError(f"{file}: cannot be read ({error.strerror}); give a policy (docs/policy.md)") from None
     if len(data) > MAX_BYTES:
         raise SettingError(f"{file}: more than {MAX_BYTES:,} bytes; that is no policy")
-    return parse(data, str(file))
+    return data
 
 
 def parse(data: bytes, source: str) -> Policy:
     """The policy that the bytes of a file hold; `source` is how messages name it. SettingError."""
     policy, faults = faults_of(data)
     if faults:
-        raise SettingError("\n".join(f"{source}: {_at(line)}{fault}" for line, fault in faults))
+        raise SettingError(refusal(faults, source))
     return policy
+
+
+def refusal(faults: list[tuple[int, str]], source: str) -> str:
+    """All that is wrong with a file, a line for each."""
+    return "\n".join(f"{source}: {f'line {line}: ' if line else ''}{fault}" for line, fault in faults)
 
 
 def faults_of(data: bytes) -> tuple[Policy, list[tuple[int, str]]]:
@@ -74,10 +84,6 @@ def _toml_fault(text: str) -> str | None:
     except tomllib.TOMLDecodeError as error:
         return f"not TOML ({error}); write it as docs/policy.md says"
     return None
-
-
-def _at(line: int) -> str:
-    return f"line {line}: " if line else ""
 
 
 class _Reading:

@@ -111,9 +111,9 @@ class _Reader:
         """One line. Fault."""
         if self.array is None and line.lstrip(" \t").startswith("["):
             # What follows belongs here, and is not looked at where it cannot be said what this is.
-            self.at = Section(self.line, line.strip()[:SHOWN])
+            self.at = Section(self.line, _shown(line))
         if not _BLANKS.fullmatch(_TOKEN.sub("", line)):
-            raise Fault(f"{line.strip()[:SHOWN]} cannot be read; {LINE}")
+            raise Fault(f"{_shown(line)} cannot be read; {LINE}")
         tokens = _TOKEN.findall(line)
         if tokens and tokens[-1].startswith("#"):
             tokens.pop()
@@ -176,6 +176,11 @@ class _Reader:
                     raise Fault(f"{array.key}: {token}: an array holds strings alone")
                 items.append(_text(token))
         self._add(Entry(array.line, array.key, items, "[...]"))
+
+
+def _shown(line: str) -> str:
+    """A line for a message: short, and nothing that a terminal would obey."""
+    return "".join(each if each.isprintable() else "\ufffd" for each in line.strip()[:SHOWN])
 
 
 def _scalar(token: str) -> Value | None:

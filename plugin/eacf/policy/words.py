@@ -1,0 +1,104 @@
+"""What a policy would do, in words, and what about it looks like a slip."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+
+from eacf.policy.model import DEFAULT_CLASSES, Policy, Table, tc_text
+from eacf.policy.units import DSCP, lasts_text, rate_text
+
+MANY = 12
+"""So many labels are named, and the rest counted."""
+
+
+def told(policy: Policy) -> Iterator[str]:
+    """Lines for a person: the mode, what is left alone, each table in the order in which they are asked, the agent's bounds."""
+    if policy.mode == "act":
+        yield "mode: act. What the tables say is done."
+    else:
+        yield "mode: dry-run. Nothing is done; eacf_actions.log says what would be."
+    alone = ", ".join(str(each) for each in policy.leave_alone) or "nothing"
+    yield f"left alone: {alone}"
+    tables = tables_of(policy)
+    yield "of these the first that fits a flow acts:" if tables else "no table: nothing is ever done"
+    for number, (table, labels) in enumerate(tables, 1):
+        yield f"  {number}. {fits(table, labels)}: {does(policy, table)}"
+    bounds = policy.bounds
+    yield (
+        f"an agent keeps at most {bounds.rules:,} rules, {bounds.rules_per_host:,} a host, and takes "
+        f"{bounds.rules_per_second:,} new ones a second"
+    )
+
+
+def tables_of(policy: Policy) -> list[tuple[Table, tuple[str, ...]]]:
+    """Each table that can act, with its labels (none for the two that are for no label), in the order in which they are asked."""
+    labels: dict[str, list[str]] = {}
+    tables: dict[str, Table] = {}
+    for label, table in policy.labels.items():
+        tables[table.name] = table
+        labels.setdefault(table.name, []).append(label)
+    own = sorted(tables, key=lambda name: (not name.startswith("label "), name))
+    found = [(tables[name], tuple(labels[name])) for name in own]
+    if policy.contradicted is not None:
+        found.insert(0, (policy.contradicted, ()))
+    if policy.unknown is not None:
+        found.append((policy.unknown, ()))
+    return found
+
+
+def fits(table: Table, labels: Sequence[str]) -> str:
+    """Which flows a table is for."""
+    sure = f" with confidence {table.confidence:g} or more" if table.confidence else ", however unsure"
+    if not labels:
+        if table.name == "unknown":
+            return "unknown, no label: the model abstained"
+        return f"{table.name}: by the traffic another label than by the name{sure}"
+    if table.name.startswith("label "):
+        return f"{table.name}{sure}"
+    return f"{table.name} ({listed(labels)}){sure}"
+
+
+def does(policy: Policy, table: Table) -> str:
+    """What a table does."""
+    parts: list[str] = []
+    if table.block:
+        parts.append("the connection is dropped")
+    if table.priority is not None:
+        meant = policy.classes[table.priority]
+        tc = "" if meant.tc is None else f", class {tc_text(meant.tc)}"
+        parts.append(f"priority {table.priority} (ct mark {meant.mark}{tc})")
+    if table.dscp is not None:
+        name = next((name for name, number in DSCP.items() if number == table.dscp), None)
+        parts.append(f"DSCP {table.dscp}" + (f" ({name})" if name else ""))
+    if table.rate is not None:
+        parts.append(f"{rate_text(table.rate)} each way for all of them together")
+    if table.shunt:
+        parts.append("Zeek sees no more of it")
+    return f"{', '.join(parts)}, for {lasts_text(table.lasts_s)}"
+
+
+def doubts(policy: Policy, known: Sequence[str] | None, bundle: str) -> Iterator[str]:
+    """What is allowed and yet looks like a slip; `known`: labels of the bundle of that name, None if none was given."""
+    if not tables_of(policy):
+        yield "no table says what is to be done about any flow; [label.NAME], [group.NAME] or [unknown] do"
+    used = {table.priority for table, _ in tables_of(policy)}
+    if policy.classes is not DEFAULT_CLASSES:
+        for name in policy.classes:
+            if name not in used:
+                yield f"[classes.{name}]: no table has this priority"
+    marks: dict[int, str] = {}
+    for name, each in policy.classes.items():
+        if (other := marks.setdefault(each.mark, name)) != name:
+            yield f"[classes.{name}]: mark {each.mark} is that of [classes.{other}] as well"
+    for label in policy.labels if known is not None else ():
+        if known is not None and label not in known:
+            near = difflib.get_close_matches(label, known, 1)
+            hint = f"; is {near[0]} meant?" if near else ""
+            yield f"{policy.labels[label].name}: bundle {bundle} has no label {label}{hint}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Some words of many."""
+    shown = ", ".join(words[:MANY])
+    return shown if len(words) <= MANY else f"{shown} and {len(words) - MANY:,} more"
