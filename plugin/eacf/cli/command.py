@@ -6,7 +6,21 @@ import argparse
 from collections.abc import Sequence
 
 import eacf
-from eacf.cli import bundle, collect, doctor, enforce, keys, model, policy, record, relay, replay, samples, status, worker
+from eacf.cli import (
+    bundle,
+    collect,
+    doctor,
+    enforce,
+    keys,
+    model,
+    policy,
+    record,
+    relay,
+    replay,
+    samples,
+    status,
+    worker,
+)
 from eacf.console import guarded, tolerant_output
 
 DESCRIPTION = """\
@@ -46,6 +60,20 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--version", action="version", version=f"eacf {eacf.__version__}")
     commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (replay, worker, relay, enforce, policy, record, collect, samples, status, doctor, bundle, model, keys):
+    for module in (
+        replay,
+        worker,
+        relay,
+        enforce,
+        policy,
+        record,
+        collect,
+        samples,
+        status,
+        doctor,
+        bundle,
+        model,
+        keys,
+    ):
         module.add(commands)
     return made
