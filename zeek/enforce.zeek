@@ -207,30 +207,60 @@ global plugin_is_active = F;
 
 # Agents come and go.
 
-hook bus_subscription(topic: string)
+# Those that were there before our own subscription had gone round the bus: their answers would not have come.
+global early_agents: set[string] = {};
+global hears_answers = F;
+
+function add_agent(id: string)
 	{
-	if ( topic != agent_topic || capture || ! hears_agents )
-		return;
-	local id = topic[|agent_prefix|:];
-	if ( id in agents )
-		return;
-	if ( |agents| >= max_agents )
-		{
-		warn_once(fmt("eacf: more than %d agents of eacf enforce, some are left out", max_agents));
-		return;
-		}
-	if ( process_id == "" )
-		{
-		process_id = sha256_hash(Cluster::node_id(), current_time())[:12];
-		acts_topic = fmt("eacf.enforced.%s.", process_id);
-		Cluster::subscribe(acts_topic);
-		}
-	agents[id] = topic;
+	agents[id] = agent_prefix + id;
 	if ( netcontrol_backend && ! plugin_is_active )
 		{
 		plugin_is_active = T;
 		NetControl::activate(NetControl::PluginState($plugin=plugin), netcontrol_priority);
 		}
+	}
+
+function listen_to_agents()
+	{
+	if ( process_id != "" || capture || ! hears_agents )
+		return;
+	process_id = sha256_hash(Cluster::node_id(), current_time())[:12];
+	acts_topic = fmt("eacf.enforced.%s.", process_id);
+	Cluster::subscribe(acts_topic);
+	}
+
+hook bus_subscription(topic: string)
+	{
+	if ( topic == acts_topic && topic != "" )
+		{
+		hears_answers = T;
+		for ( early in early_agents )
+			add_agent(early);
+		clear_table(early_agents);
+		}
+	if ( topic != agent_topic || capture || ! hears_agents )
+		return;
+	local id = topic[|agent_prefix|:];
+	if ( id in agents )
+		return;
+	if ( |agents| + |early_agents| >= max_agents )
+		{
+		warn_once(fmt("eacf: more than %d agents of eacf enforce, some are left out", max_agents));
+		return;
+		}
+	listen_to_agents();
+	if ( hears_answers )
+		add_agent(id);
+	else
+		add early_agents[id];
+	}
+
+# Where there is a policy agents are to be expected.
+event zeek_init()
+	{
+	if ( policy_file != "" )
+		listen_to_agents();
 	}
 
 # One agent less to wait for, or one answer more.
@@ -267,6 +297,7 @@ hook bus_unsubscription(topic: string)
 	if ( topic != agent_topic )
 		return;
 	local agent = topic[|agent_prefix|:];
+	delete early_agents[agent];
 	if ( agent !in agents )
 		return;
 	delete agents[agent];
@@ -308,7 +339,7 @@ event acted(agent: string, v: vector of Acted)
 		delete k$agents[agent];
 		if ( a$outcome != "in place" && a$outcome != "exists" )
 			{
-			k$why = a?$why ? sub_bytes(a$why, 1, 255) : "";
+			k$why = a?$why ? sub_bytes(a$why, 1, 255) : ( a$outcome == "gone" ? "taken back before it was in place" : "" );
 			k$agent = agent;
 			}
 		answered(a$id, k, agent, a$outcome);

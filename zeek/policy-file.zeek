@@ -28,9 +28,9 @@ global has_policy = F;
 # Whether the file was asked for and nothing has come of it yet.
 global policy_is_awaited = F;
 
-# Lines of the file so far, and those that were read last, to tell whether it has changed.
+# Lines of the file so far, and those that were read last, to tell whether it has changed; no file is a zero byte.
 global policy_lines: vector of string = {};
-global policy_text = "";
+global policy_text = "\x00";
 global policy_problem_told = "";
 
 # Number of the reader; its name ends with it. And whether there is one.
@@ -39,7 +39,7 @@ global policy_is_open = F;
 
 # A file that is written in place may be read half. What looks whole is looked at once more after so long, since the reader takes
 # two changes within one second for one; a file that is not there is looked for as often.
-const policy_again = 2sec;
+const policy_again = 1sec;
 
 # Defined in capture.zeek; without effect on live traffic.
 global policy_is_in: function();
@@ -153,7 +153,7 @@ event policy_file_changed()
 	{
 	close_policy_file();
 	has_policy = F;
-	policy_text = "";
+	policy_text = "\x00";
 	policy_problem_told = "";
 	++policy_reader;
 	if ( active && policy_file != "" )

@@ -329,25 +329,38 @@ redef Log::enable_local_logging = T;
 """
 
 
-def cluster_worker_dies(folder: Path, capture: Path) -> Outcome:
-    """Manager, logger and two worker nodes on one bus; a worker node is killed. The outcome is that of the other one."""
-    with Site(folder) as site, socket.socket() as chosen:
+def start_cluster(
+    site: Site, capture: Path, *more: str, after_manager: Callable[[], object] = lambda: None
+) -> dict[str, subprocess.Popen[bytes]]:
+    """Manager, logger and two worker nodes on one bus, each in a folder with its name; both workers read the same capture."""
+    with socket.socket() as chosen:
         chosen.bind(("127.0.0.1", 0))
         port = chosen.getsockname()[1]
-        chosen.close()
-        (folder / "cluster-layout.zeek").write_text(LAYOUT.format(port=port))
-        (folder / "site.zeek").write_text(SITE.format(endpoints=site.endpoints))
-        zeekpath = subprocess.run(
-            ["zeek-config", "--zeekpath"], capture_output=True, text=True, check=True
-        ).stdout.strip()
-        nodes = {}
-        for node in ("manager", "logger-1", "worker-1", "worker-2"):
-            (folder / node).mkdir()
-            source = ["-C", "-r", str(capture), "--pseudo-realtime=1.0"] if node.startswith("worker") else []
-            command = ["zeek", *source, str(folder / "site.zeek"), str(zeek_scripts()), "tcp_close_delay=300msec"]
-            nodes[node] = site.start(command, node, folder / node, CLUSTER_NODE=node, ZEEKPATH=f"{folder}:{zeekpath}")
-            if node == "manager":
-                site.start_worker()
+    (site.folder / "cluster-layout.zeek").write_text(LAYOUT.format(port=port))
+    (site.folder / "site.zeek").write_text(SITE.format(endpoints=site.endpoints))
+    path = subprocess.run(["zeek-config", "--zeekpath"], capture_output=True, text=True, check=True).stdout.strip()
+    nodes = {}
+    for node in ("manager", "logger-1", "worker-1", "worker-2"):
+        (site.folder / node).mkdir()
+        source = ["-C", "-r", str(capture), "--pseudo-realtime=1.0"] if node.startswith("worker") else []
+        command = [
+            "zeek",
+            *source,
+            str(site.folder / "site.zeek"),
+            str(zeek_scripts()),
+            "tcp_close_delay=300msec",
+            *more,
+        ]
+        nodes[node] = site.start(command, node, site.folder / node, CLUSTER_NODE=node, ZEEKPATH=f"{site.folder}:{path}")
+        if node == "manager":
+            after_manager()
+    return nodes
+
+
+def cluster_worker_dies(folder: Path, capture: Path) -> Outcome:
+    """A worker node of a cluster is killed. The outcome is that of the other one."""
+    with Site(folder) as site:
+        nodes = start_cluster(site, capture, after_manager=site.start_worker)
         log = folder / "worker-1" / "eacf.log"
         site.wait_for(lambda: log.exists() and log.read_bytes().count(b"\n") >= 100, 60)
         nodes["worker-2"].kill()
