@@ -6,8 +6,12 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from eacf.errors import SettingError
+
+if TYPE_CHECKING:
+    from eacf.policy.words import Known
 
 DESCRIPTION = """\
 Read a policy as Zeek and `eacf enforce` read it, and tell what each of its tables would do; or what is wrong
@@ -50,39 +54,38 @@ def run(options: argparse.Namespace) -> int:
     from eacf.policy import faults_of, words
     from eacf.policy.reading import data_of, refusal
 
-    known, bundle = _labels(options.bundle)
-    data = data_of(options.file)
-    policy, faults = faults_of(data)
+    known = None if options.bundle is None else _known(options.bundle)
+    policy, faults = faults_of(data_of(options.file))
     if faults:
         if options.json:
             told = [{"line": line or None, "fault": fault} for line, fault in faults]
             print(json.dumps({"file": str(options.file), "faults": told}, indent=2))
             return 2
         raise SettingError(refusal(faults, str(options.file)))
-    doubts = list(words.doubts(policy, known, bundle))
+    doubts = list(words.doubts(policy, known))
     if options.json:
         document = {"file": str(options.file), "policy": policy.document(), "warnings": doubts}
         print(json.dumps(document, indent=2))
         return 0
     for line in words.told(policy):
         print(line)
-    if known is not None and (left := [label for label in known if label not in policy.labels]):
-        print(f"labels of bundle {bundle} that no table is for: {words.listed(left)}")
+    if known is not None and (left := [label for label in known.labels if label not in policy.labels]):
+        print(f"labels of bundle {known.bundle} that no table is for: {words.listed(left)}")
     sys.stdout.flush()
     for doubt in doubts:
         print(f"eacf: {options.file}: warning: {doubt}", file=sys.stderr)
     return 0
 
 
-def _labels(name: str | None) -> tuple[tuple[str, ...] | None, str]:
-    """The labels of a bundle, and how it calls itself; SettingError where there is none."""
-    if name is None:
-        return None, ""
+def _known(name: str) -> Known:
+    """What the bundle can say; SettingError where there is none."""
     import eacf.bundle
+    from eacf.policy.words import Known
 
     path = eacf.bundle.find(name)
     if not path.exists():
         shipped = ", ".join(eacf.bundle.shipped())
         raise SettingError(f"{path}: no such file; name a bundle (.eacf), or a shipped one: {shipped}")
     bundle = eacf.bundle.load(path)
-    return bundle.labels, f"{bundle.name} {bundle.version}"
+    names = bundle.manifest.label_map
+    return Known(f"{bundle.name} {bundle.version}", bundle.labels, {*names.exact.values(), *names.suffix.values()})

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 
-from eacf.policy.model import DEFAULT_CLASSES, Policy, Table, tc_text
+from eacf.policy.model import Policy, Table, tc_text
 from eacf.policy.units import DSCP, lasts_text, rate_text
 
 MANY = 12
@@ -52,8 +53,8 @@ def fits(table: Table, labels: Sequence[str]) -> str:
     sure = f" with confidence {table.confidence:g} or more" if table.confidence else ", however unsure"
     if not labels:
         if table.name == "unknown":
-            return "unknown, no label: the model abstained"
-        return f"{table.name}: by the traffic another label than by the name{sure}"
+            return "unknown, the model abstained"
+        return f"{table.name}, the traffic says another label than the name does,{sure}"
     if table.name.startswith("label "):
         return f"{table.name}{sure}"
     return f"{table.name} ({listed(labels)}){sure}"
@@ -78,24 +79,34 @@ def does(policy: Policy, table: Table) -> str:
     return f"{', '.join(parts)}, for {lasts_text(table.lasts_s)}"
 
 
-def doubts(policy: Policy, known: Sequence[str] | None, bundle: str) -> Iterator[str]:
-    """What is allowed and yet looks like a slip; `known`: labels of the bundle of that name, None if none was given."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a bundle can say."""
+
+    bundle: str
+    """Its name, for messages."""
+    labels: Sequence[str]
+    sni_labels: Collection[str]
+    """Those of its label map."""
+
+
+def doubts(policy: Policy, known: Known | None = None) -> Iterator[str]:
+    """What is allowed and yet looks like a slip."""
     if not tables_of(policy):
         yield "no table says what is to be done about any flow; [label.NAME], [group.NAME] or [unknown] do"
-    used = {table.priority for table, _ in tables_of(policy)}
-    if policy.classes is not DEFAULT_CLASSES:
-        for name in policy.classes:
-            if name not in used:
-                yield f"[classes.{name}]: no table has this priority"
     marks: dict[int, str] = {}
     for name, each in policy.classes.items():
         if (other := marks.setdefault(each.mark, name)) != name:
             yield f"[classes.{name}]: mark {each.mark} is that of [classes.{other}] as well"
-    for label in policy.labels if known is not None else ():
-        if known is not None and label not in known:
-            near = difflib.get_close_matches(label, known, 1)
+    if known is None:
+        return
+    for label, table in policy.labels.items():
+        if label not in known.labels:
+            near = difflib.get_close_matches(label, known.labels, 1)
             hint = f"; is {near[0]} meant?" if near else ""
-            yield f"{policy.labels[label].name}: bundle {bundle} has no label {label}{hint}"
+            yield f"{table.name}: bundle {known.bundle} has no label {label}{hint}"
+    if policy.contradicted is not None and not known.sni_labels:
+        yield f"{policy.contradicted.name}: bundle {known.bundle} knows no server names, so that none is ever contradicted"
 
 
 def listed(words: Sequence[str]) -> str:
