@@ -190,7 +190,7 @@ function take_toml_line(r: TomlReading, line: string): string
 		line = line[:-1];
 	local rest = gsub(line, toml_token, "");
 	if ( rest != /[ \t]*/ )
-		return fmt("%s cannot be read; %s", sub_bytes(strip(line), 1, 80), wanted);
+		return fmt("%s cannot be read; %s", escape_string(sub_bytes(strip(line), 1, 80)), wanted);
 	local tokens = find_all_ordered(line, toml_token);
 	local n = |tokens|;
 	if ( n > 0 && tokens[n - 1][0] == "#" )

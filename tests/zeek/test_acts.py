@@ -170,7 +170,7 @@ def test_acts(faults: ModuleType, pretender: ModuleType, tmp_path: Path) -> None
             capture, str(tmp_path / "more.zeek"), f"EACF::policy_file={policy}", "EACF::act_timeout=400msec"
         )
         steps = iter([(80, POLICY + "\n[label.x]\nblok = true\n"), (0, POLICY.replace('"act"', '"dry-run"'))])
-        step = next(steps)
+        step: tuple[int, str] | None = next(steps)
 
         def turn() -> bool:
             nonlocal step
