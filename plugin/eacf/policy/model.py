@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network
 from types import MappingProxyType
 from typing import Any, Literal
 
-from eacf.flow import Address, address_text
+from eacf.flow import Address
 
 Network = IPv4Network | IPv6Network
 Mode = Literal["dry-run", "act"]
@@ -81,8 +81,8 @@ class Policy:
 
     def leaves_alone(self, address: Address) -> bool:
         """Whether nothing is done about flows with this end. An IPv4 address within an IPv6 one is the IPv4 address."""
-        plain = ip_network(address_text(address))
-        return any(plain.version == each.version and plain.subnet_of(each) for each in self.leave_alone)  # type: ignore[arg-type]
+        mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+        return any((mapped or address) in each for each in self.leave_alone)
 
     def document(self) -> dict[str, Any]:
         """The policy in one form, whatever its file looked like; what the Zeek script's reading is held against."""
