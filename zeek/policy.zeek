@@ -159,13 +159,21 @@ function lasts_of(t: TomlTable, e: TomlEntry): interval
 	return longest;
 	}
 
+# What Zeek's functions let pass beside addresses and subnets: blanks, a width with something behind it, octal or not.
+function is_plain_address(text: string): bool
+	{
+	if ( text != /[0-9a-fA-F:.]+(\/[0-9]{1,3})?/ )
+		return F;
+	return "." !in text || text != /(.*[.:])?0[0-9]+([.\/].*)?/;
+	}
+
 function subnets_of(t: TomlTable, e: TomlEntry): set[subnet]
 	{
 	local subnets: set[subnet] = set();
 	for ( _, text in items_of(t, e) )
-		if ( is_valid_ip(text) )
+		if ( is_plain_address(text) && is_valid_ip(text) )
 			add subnets[addr_to_subnet(to_addr(text))];
-		else if ( is_valid_subnet(text) )
+		else if ( is_plain_address(text) && is_valid_subnet(text) )
 			add subnets[to_subnet(text)];
 		else
 			refuse(t, e, fmt("%s is no address and no subnet (10.0.0.0/24, 2001:db8::/32)", text));
