@@ -34,6 +34,9 @@ from eacf.wire import (
 TURN = 256
 """Messages of each kind taken in one turn, so that none of them keeps the others waiting."""
 
+REOPEN_S = 5.0
+"""After a cut, until the addresses are ours again."""
+
 
 class Relay:
     """Belongs to one thread."""
@@ -119,7 +122,7 @@ class Relay:
         self._gate.empty()
         for topic in self._topics.clear():
             self._sockets.bus_sub.send(b"\0" + topic)
-        self.listens = self._sockets.open(self.listens, self._pair)
+        self.listens = self._sockets.open(self.listens, self._pair, REOPEN_S)
         self._register()
         for topic in self._bus_topics:
             self._sockets.taken.send(b"\1" + topic)

@@ -5,6 +5,8 @@ Nothing waits for room. What a client is too slow for it misses; what the bus ha
 
 from __future__ import annotations
 
+import time
+
 import zmq
 
 from eacf.bus import MAX_MESSAGE, Endpoints
@@ -18,6 +20,8 @@ BUS_MESSAGES = 10_000
 """Messages that wait at the bus's side, either way."""
 REMOTE_MESSAGES = 1_000
 """Messages from one client that wait to be read; then they wait with the client."""
+AGAIN_S = 0.01
+"""Between two tries for an address."""
 _ZAP = "inproc://zeromq.zap.01"
 _MONITORED = (
     zmq.EVENT_ACCEPTED
@@ -53,12 +57,14 @@ class Sockets:
             raise BusError(f"cannot connect to {endpoint!r} ({error.strerror}): name the bus of this machine") from None
         return socket
 
-    def open(self, listen: Endpoints, pair: Pair) -> Endpoints:
-        """Listen for clients; where, with the ports that a ``*`` became. BusError."""
-        self.out = self._to_clients(zmq.XPUB, listen.subscribe, pair)
+    def open(self, listen: Endpoints, pair: Pair, wait_s: float = 0.0) -> Endpoints:
+        """Listen for clients; where, with the ports that a ``*`` became. BusError where an address is still taken after
+        `wait_s`: ZeroMQ gives those of closed sockets back a little later."""
+        until = time.monotonic() + wait_s
+        self.out = self._to_clients(zmq.XPUB, listen.subscribe, pair, until)
         self.out.setsockopt(zmq.XPUB_MANUAL, 1)  # a subscription counts when we grant it
         self.out.setsockopt(zmq.XPUB_NODROP, 1)
-        self.taken = self._to_clients(zmq.XSUB, listen.publish, pair)
+        self.taken = self._to_clients(zmq.XSUB, listen.publish, pair, until)
         ends = [socket.getsockopt(zmq.LAST_ENDPOINT) for socket in (self.out, self.taken)]
         return Endpoints(*(bytes(end).rstrip(b"\0").decode() for end in ends))  # type: ignore[arg-type]
 
@@ -71,7 +77,7 @@ class Sockets:
         self.clients.clear()
         self.monitors.clear()
 
-    def _to_clients(self, kind: int, endpoint: str, pair: Pair) -> zmq.Socket[bytes]:
+    def _to_clients(self, kind: int, endpoint: str, pair: Pair, until: float) -> zmq.Socket[bytes]:
         socket = self.context.socket(kind)
         socket.setsockopt(zmq.SNDHWM, self._queue)
         socket.setsockopt(zmq.RCVHWM, REMOTE_MESSAGES)
@@ -86,14 +92,18 @@ class Sockets:
         socket.curve_publickey = pair.public.encode()
         self.clients.append(socket)
         self.monitors.append(socket.get_monitor_socket(_MONITORED))
-        try:
-            socket.bind(endpoint)
-        except zmq.ZMQError as error:
-            raise BusError(
-                f"cannot listen at {endpoint!r} ({error.strerror}): name an address of this machine and a free port, like "
-                "tcp://192.0.2.1:5557"
-            ) from None
-        return socket
+        while True:
+            try:
+                socket.bind(endpoint)
+            except zmq.ZMQError as error:
+                if error.errno == zmq.EADDRINUSE and time.monotonic() < until:
+                    time.sleep(AGAIN_S)
+                    continue
+                raise BusError(
+                    f"cannot listen at {endpoint!r} ({error.strerror}): name an address of this machine and a free port, "
+                    "like tcp://192.0.2.1:5557"
+                ) from None
+            return socket
 
     def close(self) -> None:
         """All of them."""
