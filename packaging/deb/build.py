@@ -290,7 +290,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=ROOT / "build/deb", help="folder to build in (build/deb)")
     parser.add_argument("--python", type=Path, default=Path("/usr/bin/python3"), help="Debian's own Python")
     parser.add_argument("--revision", default="1", help="Debian's part of the version (1)")
-    parser.add_argument("--xz", type=int, default=6, metavar="LEVEL", help="0 is fast, 9 is small (6)")
+    parser.add_argument("--xz", type=int, default=1, metavar="LEVEL", help="0 is fast, 9 is small (1)")
     parser.add_argument("--only", choices=PACKAGES[:1], help="without the trainer, which is large")
     options = parser.parse_args()
     for tool, package in (

@@ -91,7 +91,7 @@ plain() {
     offline dpkg -i /root/one.deb 2>&1 | tail -2
     [ -z "$(offline dpkg --audit)" ] || fail "dpkg --audit: $(offline dpkg --audit)"
     ok "$(offline eacf --version)"
-    for user in eacf-worker eacf-learn eacf-enforce; do offline id "$user" >/dev/null || fail "no user $user"; done
+    for user in eacf-worker eacf-learn eacf-enforce eacf-relay; do offline id "$user" >/dev/null || fail "no user $user"; done
     [ "$(readlink "$root/opt/zeek/share/zeek/site/eacf")" = /usr/share/eacf/zeek ] || fail "Zeek's site folder has no link"
     compiled=$(find "$root/usr/lib/eacf" -name '*.pyc' | wc -l)
     [ "$compiled" -gt 500 ] || fail "libraries are not compiled ($compiled)"
@@ -160,7 +160,7 @@ booted() {
 
     say "booted root: install; nothing runs until it is enabled"
     inside dpkg -i /root/one.deb /root/trainer.deb 2>&1 | tail -1
-    for unit in eacf-collect eacf-enforce eacf-watch; do
+    for unit in eacf-collect eacf-enforce eacf-relay eacf-watch; do
         [ "$(inside systemctl is-enabled $unit || true)" = disabled ] || fail "$unit is enabled"
         [ "$(property $unit ActiveState)" = inactive ] || fail "$unit runs"
     done
@@ -176,14 +176,25 @@ booted() {
         [ "$(inside sed -n 's/^CapEff:\t//p' "/proc/$pid/status")" = 0000000000001000 ] || fail "eacf-enforce has other capabilities"
         ok "eacf-enforce: $(property eacf-enforce StatusText); it has CAP_NET_ADMIN alone"
     fi
+    if inside eacf relay --help >/dev/null 2>&1; then
+        inside eacf keys new --curve /etc/eacf/relay >/dev/null
+        inside sh -c 'chown eacf-relay /etc/eacf/relay.curve && mkdir -p /etc/eacf/clients && echo "RELAY_FLAGS=\"--listen tcp://127.0.0.1:5557\"" >/etc/default/eacf-relay'
+        inside systemctl enable --now eacf-relay 2>/dev/null || fail "eacf-relay: $(journal eacf-relay)"
+        ok "eacf-relay: $(property eacf-relay StatusText)"
+    fi
     for unit in eacf-worker@a eacf-collect eacf-watch; do
         [ "$(inside sed -n 's/^CapEff:\t//p' "/proc/$(property $unit MainPID)/status")" = 0000000000000000 ] || fail "$unit has capabilities"
     done
     exposures=
-    for unit in eacf-worker@a eacf-collect eacf-watch eacf-enforce; do
+    sizes=
+    for unit in eacf-worker@a eacf-collect eacf-watch eacf-enforce eacf-relay; do
+        if [ "$(property $unit ActiveState)" = active ]; then
+            sizes="$sizes $unit $(inside awk '/^VmRSS/ { print int($2 / 1024) }' "/proc/$(property $unit MainPID)/status")"
+        fi
         exposures="$exposures $unit $(inside systemd-analyze security --no-pager $unit | sed -n 's/.*exposure level for [^:]*: \([0-9.]*\).*/\1/p')"
     done
     ok "exposure:$exposures"
+    ok "resident memory, MB:$sizes"
 
     say "booted root: flows of Zeek, and another model while they come"
     [ -x "$root/opt/zeek/bin/zeek" ] || fail "no Zeek in /opt/zeek: the rest needs one"
