@@ -116,7 +116,9 @@ function act_outcome(id: string, outcome: string, why: string, agent: string)
 	w$left = 0;
 	if ( agent != "" )
 		w$line$agent = agent;
-	w$line$latency = current_time() - w$since;
+	local took = current_time() - w$since;
+	# A wall clock may be set back.
+	w$line$latency = took < 0sec ? 0sec : took;
 	write_action(w$line, outcome, why);
 	}
 
