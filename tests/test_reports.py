@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from eacf import bundle, inference
 from eacf.engine import Engine
-from eacf.reports import MAX_LIST, account, count, number, render, side_by_side, text
+from eacf.reports import MAX_LIST, account, count, is_worker, number, render, side_by_side, text
 from eacf.status import process_facts
 
 Make = Callable[..., dict[str, Any]]
@@ -126,6 +126,53 @@ def test_an_agent_in_words_and_no_worker(worker_report: dict[str, Any]) -> None:
     assert side_by_side([worker_report, agent]) == side_by_side([worker_report])
 
 
+def test_a_relay_in_words_and_in_no_account(worker_report: dict[str, Any]) -> None:
+    relay = {
+        "kind": "relay", "worker": "0a0b0c0d0e0f", "uptime_s": 61.0, "connections": 3, "topics": 5, "clients": 2, "out": 1_234,
+        "out_cut": 4, "taken": 99, "dropped": {"topic": 7}, "refused_topics": 1, "admitted": {"sensor": 2}, "refused": {"key": 6},
+        "reloads": {"done": 1}, "cuts": 1, "process": {"cpu_s": 1.5, "memory_bytes": 60_000_000, "threads": 2},
+    }  # fmt: skip
+    said = render(relay).splitlines()
+    for line in (
+        "relay             0a0b0c0d0e0f",
+        "clients           3 connections now, 2 keys known, 5 topics",
+        "admitted          2 sensor",
+        "refused           6 key; 1 subscriptions; all cut off 1 times",
+        "messages out      1,234 (4 cut: a client did not keep up)",
+        "messages in       99 (dropped: 7 topic)",
+        "process           1.5 s of CPU, 60 MB, 2 threads",
+    ):
+        assert line in said
+    assert side_by_side([worker_report, relay]) == side_by_side([worker_report])
+
+
+@pytest.mark.parametrize("kind", ["oracle", "", 7, {"a": 1}, "\x1b[2J", "o" * 1000])
+def test_a_kind_of_a_later_release_is_shown_and_counts_for_nothing(kind: object) -> None:
+    later = {"kind": kind, "worker": "0a0b0c0d0e0f", "version": "9.0", "uptime_s": 61.0, "news": [1]}
+    said = render(later)
+    assert "0a0b0c0d0e0f (eacf 9.0)" in said
+    assert "does not know that kind" in said
+    assert max(map(len, said.splitlines())) < 100
+    assert not is_worker(later)
+    assert side_by_side([later]) == ""
+
+
+def test_a_policy_in_words(zeek_report: Make) -> None:
+    acts = {
+        "policy_file": "/etc/eacf/policy.toml", "mode": "dry-run", "agents": ["a" * 12], "waiting": 3, "left_alone": 4, "unsure": 5,
+        "done": {"block dry-run": 12}, "problem": "line 3: no",
+    }  # fmt: skip
+    said = render(zeek_report(acts=acts)).splitlines()
+    for line in (
+        "policy            /etc/eacf/policy.toml, mode dry-run, 1 agents, 3 acts wait",
+        "policy refused    line 3: no",
+        "acts              12 block dry-run",
+        "flows spared      4 left alone, 5 not sure enough",
+    ):
+        assert line in said
+    assert "policy" not in render(zeek_report(acts={**acts, "policy_file": ""})).replace("by policy", "")
+
+
 def test_accounts_close_or_not(worker_report: dict[str, Any], zeek_report: Make) -> None:
     of = account(worker_report)
     assert (str(of), of.gap) == ("12,345 taken in = 12,338 answered + 7 dropped + 0 queued + 0 held", 0)
@@ -198,6 +245,7 @@ def test_what_a_report_lacks_is_shown_as_missing(report: dict[str, object]) -> N
     assert render(report).count("-") > 10
     assert render({"kind": "zeek", **report}).count("-") > 10
     assert render({"kind": "enforce", **report}).count("-") > 10
+    assert render({"kind": "relay", **report}).count("-") > 10
 
 
 def test_numbers_are_taken_only_where_they_can_be_reckoned_with() -> None:
@@ -213,6 +261,7 @@ FIELDS = [
     "worker", "version", "uptime_s", "bundle", "dropped", "queue", "flows_in", "verdicts_out", "held_verdicts", "process",
     "latency_ms", "batches", "node", "zeek", "up_s", "needs", "collected", "labelled", "verdicts", "delayed", "workers", "taps",
     "truth", "shadow", "models", "mode", "rules", "bounds", "acts", "refused", "removed", "nft", "reloads",
+    "kind", "connections", "admitted", "labels",
 ]  # fmt: skip
 TRUTH = ["labels", "accuracy", "exams", "drift", "now", "before", "serving", "agreement", "kept", "seconds"]
 JSON = st.recursive(
@@ -229,7 +278,7 @@ JSON = st.recursive(
 
 @given(
     st.lists(st.dictionaries(st.sampled_from(FIELDS), JSON).map(dict), max_size=3),
-    st.sampled_from([None, "zeek", "enforce"]),
+    st.sampled_from([None, "zeek", "enforce", "relay", "oracle"]),
 )
 def test_nothing_that_a_stranger_reports_raises_or_steers(reports: list[dict[str, Any]], kind: str | None) -> None:
     for report in reports:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from eacf.bus import EmbeddedBus, Endpoints, Peer
 from eacf.engine import Engine
 from eacf.errors import BusError
 from eacf.inference import Model
+from eacf.service import Notifier
 from eacf.settings import Settings
 from eacf.status import Party, ask, inquire, process_facts
 from eacf.wire import (
@@ -20,6 +22,7 @@ from eacf.wire import (
     StatusRequest,
     decode_message,
     encode_status_reply,
+    enforce_topic,
     flow_topic,
     verdict_topic,
 )
@@ -44,7 +47,7 @@ def workers(bus: EmbeddedBus, model: Model, *names: str) -> Iterator[None]:
         engine = Engine(model, worker=name, started=time.monotonic(), process=process_facts)
         changes = Changes(engine, Shelf(Settings(), None), None, lambda: None)
         with Peer(bus.endpoints, name, [CONTROL_REQUEST_TOPIC, flow_topic(name)], watch=True) as peer:
-            loop = Loop(peer, engine, None, changes)
+            loop = Loop(peer, engine, None, changes, Notifier())
             while not ended.is_set():
                 peer.wait(0.01)
                 loop.turn()
@@ -86,7 +89,7 @@ def test_zeek_processes_answer_too_and_are_waited_for(
         with workers(bus, model, "0" * 12):
             while len(answers.reports) < 3:
                 answers = inquire(bus.endpoints, 20.0)
-    assert list(answers.reports) == [Party(False, "0" * 12), Party(True, "0" * 12), Party(True, "zeek-2")]
+    assert list(answers.reports) == [Party("worker", "0" * 12), Party("zeek", "0" * 12), Party("zeek", "zeek-2")]
     assert answers.reports.keys() == answers.heard.keys()
     assert answers.silent == []
 
@@ -98,7 +101,30 @@ def test_who_listens_and_is_silent_is_told(
     with EmbeddedBus() as bus, Peer(bus.endpoints, "deaf", topics), pretend_zeek(bus.endpoints, zeek_report()):
         answers = inquire(bus.endpoints, 1.0)
     assert [report["node"] for report in answers.reports.values()] == ["zeek-1"]
-    assert answers.silent == [Party(False, "f" * 12), Party(True, "deaf"), Party(True, "\ufffd")]
+    assert answers.silent == [Party("worker", "f" * 12), Party("zeek", "deaf"), Party("zeek", "\ufffd")]
+
+
+def test_agents_are_known_by_their_subscription_and_relays_by_their_answer() -> None:
+    def serve(bus: EmbeddedBus) -> None:
+        with Peer(bus.endpoints, "several", [CONTROL_REQUEST_TOPIC, enforce_topic("e" * 12)]) as peer:
+            assert peer.wait(20)
+            (frames,) = peer.receive(1)
+            request = decode_message(frames[3])
+            assert isinstance(request, StatusRequest)
+            for kind in ("relay", "oracle", "enforce", 7):
+                peer.send(request.reply_to.encode(), encode_status_reply("e" * 12, json.dumps({"kind": kind})))
+            peer.close(5.0)
+
+    with EmbeddedBus() as bus, Peer(bus.endpoints, "deaf", [enforce_topic("f" * 12)]):
+        thread = threading.Thread(target=serve, args=(bus,))
+        thread.start()
+        answers = inquire(bus.endpoints, 2.0)
+        thread.join()
+    assert [party.kind for party in answers.reports] == ["enforce", "relay", "?", "oracle"]
+    assert answers.silent == [Party("enforce", "f" * 12)]
+    assert [str(party) for party in (*answers.reports, *answers.silent)][1:] == [
+        "relay " + "e" * 12, "? " + "e" * 12, "oracle " + "e" * 12, "agent " + "f" * 12,
+    ]  # fmt: skip
 
 
 def test_no_bus_is_told() -> None:

@@ -10,7 +10,7 @@ from eacf.bus import Endpoints
 from eacf.doctor import sensor, worker
 from eacf.doctor.finding import Finding, ok, problem
 from eacf.errors import BusError
-from eacf.reports import is_zeek, text
+from eacf.reports import is_worker
 from eacf.status import Answers, inquire
 
 CONNECT_S = 1.0
@@ -33,14 +33,14 @@ def look(endpoints: Endpoints, bundle: Bundle | None, timeout_s: float) -> Itera
     yield ok("bus", f"heard both ways at {endpoints.subscribe} and {endpoints.publish}")
     yield from parties(answers, timeout_s)
     reports = answers.reports
-    served = {worker.bundle_id(report) for report in reports.values() if not is_zeek(report)}
+    served = {worker.bundle_id(report) for report in reports.values() if is_worker(report)}
     for party, report in reports.items():
-        if is_zeek(report):
-            present = [each.name for each in reports if not each.is_zeek]
+        if party.kind == "zeek":
+            present = [each.name for each in reports if each.kind == "worker"]
             yield from sensor.look(report, present, answers.asked, answers.heard[party])
             if bundle is not None:
                 yield from sensor.needs(report, bundle, bundle.id in served)
-        else:
+        elif party.kind == "worker":
             yield from worker.look(report)
 
 
@@ -90,15 +90,16 @@ def listens(endpoint: str) -> bool:
 
 def parties(answers: Answers, timeout_s: float) -> Iterator[Finding]:
     """Who is there, who is not, and who is there and silent."""
-    everyone = [*answers.reports, *answers.silent]
-    if not any(not party.is_zeek for party in everyone):
+    kinds = {party.kind for party in (*answers.reports, *answers.silent)}
+    if "worker" not in kinds:
         yield problem("worker", "there is no worker on this bus", START_WORKER)
-    if not any(party.is_zeek for party in everyone):
+    if "zeek" not in kinds:
         yield problem("zeek", "there is a bus, and no Zeek process on it has the eacf package loaded", LOAD_PACKAGE)
     for party in answers.silent:
-        what, who = ("zeek", "Zeek process") if party.is_zeek else ("worker", "worker")
-        seen = f"{who} {text(party.name)} listens on the bus and did not answer within {timeout_s:g} s"
+        seen = f"{party} listens on the bus and did not answer within {timeout_s:g} s"
         hint = (
-            "look at its CPU and reporter.log" if party.is_zeek else "if it was stopped, continue it; else restart it"
+            "look at its CPU and reporter.log"
+            if party.kind == "zeek"
+            else "if it was stopped, continue it; else restart it"
         )
-        yield problem(what, seen, f"it hangs, or is far behind: {hint}; ask again with a longer --timeout")
+        yield problem(party.kind, seen, f"it hangs, or is far behind: {hint}; ask again with a longer --timeout")

@@ -1,144 +1,28 @@
-"""What workers, Zeek processes and a gateway's agents report of themselves: read with care, and put into words.
-
-A report came over the bus, so it may be anything that JSON can say. Law: nothing here raises on any report, and no text
-that is given can steer a terminal or is longer than a screen can bear.
-"""
+"""Reports in words, one thing a line."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
-Report = Mapping[str, object]
+from eacf.reports.reading import MAX_LIST, Report, at, count, entries, kind_of, name_of, number, text, total
 
-MAX_TEXT = 100
-"""Characters of one text that are shown."""
-MAX_LIST = 32
-"""Entries of a list or an object that are shown; the rest is counted."""
-MAX_NUMBER = 10**18
-"""A larger number is none of ours."""
-
-ZEEK_TERMS = ("labelled", "abstained", "refused", "timed_out", "no_worker", "shed", "pending")
-"""What ``collected`` of a Zeek process is the sum of."""
 PEER_COUNTS = ("sent", "answered", "unanswered")
-COLUMN = 14
 MAX_WORST = 3
 """Labels that are named as the worst."""
 
 
-def at(report: object, *path: str) -> object:
-    """The value at a path of keys; None where there is none."""
-    for key in path:
-        report = report.get(key) if isinstance(report, Mapping) else None
-    return report
-
-
-def number(value: object) -> int | float | None:
-    """The value if it is a number that can be reckoned with, else None."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return value if abs(value) <= MAX_NUMBER and math.isfinite(value) else None
-
-
-def count(value: object) -> int | None:
-    """The value if it is a whole number of 0 or more, else None. Zeek writes some counts as doubles."""
-    found = number(value)
-    return int(found) if found is not None and found >= 0 and found == int(found) else None
-
-
-def text(value: object) -> str:
-    """Anything on one line: "-" for what is missing, numbers with their thousands parted, nothing unprintable."""
-    if value is None:
-        return "-"
-    found = number(value)
-    said = f"{found:,}" if found is not None else _clipped(value)
-    return "".join(character if character.isprintable() else "?" for character in said)
-
-
-def _clipped(value: object) -> str:
-    if isinstance(value, (str, bool)):
-        return str(value)[:MAX_TEXT]
-    if isinstance(value, (Mapping, Sequence)):
-        return "(something else)"
-    return "(a number out of range)"
-
-
-def entries(value: object) -> list[Report]:
-    """The objects in a list, MAX_LIST at most; none where it is no list."""
-    return [each for each in value if isinstance(each, Mapping)][:MAX_LIST] if isinstance(value, list) else []
-
-
-def is_zeek(report: Report) -> bool:
-    """Whether a Zeek process says it."""
-    return report.get("kind") == "zeek"
-
-
-def is_agent(report: Report) -> bool:
-    """Whether a gateway's agent (``eacf enforce``) says it."""
-    return report.get("kind") == "enforce"
-
-
-def is_worker(report: Report) -> bool:
-    """Whether a worker says it, whose reports have no kind."""
-    return not is_zeek(report) and not is_agent(report)
-
-
-def name_of(report: Report) -> str:
-    """Id of the worker, the agent or the Zeek process, to be shown."""
-    return text(report.get("node" if is_zeek(report) else "worker"))
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """A sum that must be right at every moment."""
-
-    total: int | None
-    terms: Mapping[str, int | None]
-    """None, here and above: the report does not say, or not with a number."""
-    what: str
-
-    @property
-    def gap(self) -> int | None:
-        """How much of the total is in no term; 0 where the account closes, None where that cannot be told."""
-        known = [value for value in self.terms.values() if value is not None]
-        return None if self.total is None or len(known) < len(self.terms) else self.total - sum(known)
-
-    def __str__(self) -> str:
-        terms = " + ".join(f"{text(value)} {name}" for name, value in self.terms.items())
-        return f"{text(self.total)} {self.what} = {terms}"
-
-    @property
-    def verdict(self) -> str:
-        """Whether it closes, in words."""
-        if self.gap is None:
-            return "cannot be told: the report lacks a number"
-        return (
-            "closes" if self.gap == 0 else f"DOES NOT CLOSE: {abs(self.gap):,} too {'few' if self.gap > 0 else 'many'}"
-        )
-
-
-def account(report: Report) -> Account:
-    """The account of a Zeek process or a worker."""
-    if is_zeek(report):
-        return Account(
-            count(report.get("collected")), {term: count(report.get(term)) for term in ZEEK_TERMS}, "collected"
-        )
-    dropped = report.get("dropped")
-    counts = [count(value) for value in dropped.values()] if isinstance(dropped, Mapping) else [None]
-    terms = {
-        "answered": count(report.get("verdicts_out")),
-        "dropped": None if None in counts else sum(value for value in counts if value is not None),
-        "queued": count(at(report, "queue", "flows")),
-        "held": count(report.get("held_verdicts")),
-    }
-    return Account(count(report.get("flows_in")), terms, "taken in")
-
-
 def render(report: Report) -> str:
     """A report in words, one thing a line. Fields that it lacks are shown as "-"."""
-    of = _zeek_lines if is_zeek(report) else _agent_lines if is_agent(report) else _worker_lines
-    return "\n".join(f"{name:<18}{said}" for name, said in of(report))
+    kind = kind_of(report)
+    of = {"worker": _worker_lines, "zeek": _zeek_lines, "enforce": _agent_lines, "relay": _relay_lines}
+    return "\n".join(f"{name:<18}{said}" for name, said in of.get(kind, _strange_lines)(report))
+
+
+def _strange_lines(report: Report) -> Iterator[tuple[str, str]]:
+    """Of a kind that this release does not know."""
+    yield kind_of(report)[:16], f"{name_of(report)} (eacf {text(report.get('version'))})"
+    yield "up for", _duration(report.get("uptime_s"))
+    yield "", "this eacf does not know that kind; --json shows all that it says"
 
 
 def _worker_lines(report: Report) -> Iterator[tuple[str, str]]:
@@ -160,9 +44,7 @@ def _worker_lines(report: Report) -> Iterator[tuple[str, str]]:
     yield "batches", _by_name(at(report, "batches", "sizes"), "of up to ")
     yield from _models_lines(report.get("models"))
     yield from _truth_lines(report)
-    memory = number(at(report, "process", "memory_bytes"))
-    megabytes = text(None if memory is None else round(memory / 1e6))
-    yield "process", f"{of('process', 'cpu_s')} s of CPU, {megabytes} MB, {of('process', 'threads')} threads"
+    yield "process", _process(report)
 
 
 def _models_lines(models: object) -> Iterator[tuple[str, str]]:
@@ -228,11 +110,9 @@ def _agent_lines(report: Report) -> Iterator[tuple[str, str]]:
     yield "agent", f"{of('worker')} (eacf {of('version')}), mode {of('mode')}"
     yield "up for", _duration(report.get("uptime_s"))
     rules = report.get("rules")
-    counts = [count(each) for each in rules.values()] if isinstance(rules, Mapping) else [None]
-    total = None if None in counts else sum(each for each in counts if each is not None)
     yield (
         "rules in place",
-        f"{text(total)} of {of('bounds', 'rules')} ({_by_name(rules)}), {of('restored')} of them put back",
+        f"{text(total(rules))} of {of('bounds', 'rules')} ({_by_name(rules)}), {of('restored')} of them put back",
     )
     acts = report.get("acts")
     for kind, outcomes in list(acts.items())[:MAX_LIST] if isinstance(acts, Mapping) else ():
@@ -245,8 +125,30 @@ def _agent_lines(report: Report) -> Iterator[tuple[str, str]]:
     yield "transactions", f"{of('nft', 'transactions')} ({nft})"
     quantiles = ", ".join(f"{name} {of('latency_ms', name)}" for name in ("p50", "p90", "p99", "max"))
     yield "latency in ms", f"{quantiles} (of {of('latency_ms', 'flows')} acts of the last two minutes)"
+    yield "process", _process(report)
+
+
+def _relay_lines(report: Report) -> Iterator[tuple[str, str]]:
+    def of(*path: str) -> str:
+        return text(at(report, *path))
+
+    yield "relay", of("worker")
+    yield "up for", _duration(report.get("uptime_s"))
+    yield "clients", f"{of('connections')} connections now, {of('clients')} keys known, {of('topics')} topics"
+    yield "admitted", _by_name(report.get("admitted"))
+    refused = _by_name(report.get("refused"))
+    yield "refused", f"{refused}; {of('refused_topics')} subscriptions; all cut off {of('cuts')} times"
+    yield "messages out", f"{of('out')} ({of('out_cut')} cut: a client did not keep up)"
+    yield "messages in", f"{of('taken')} (dropped: {_by_name(report.get('dropped'))})"
+    yield "clients' folder", f"read again {of('reloads', 'done')} times, refused {of('reloads', 'refused')} times"
+    yield "process", _process(report)
+
+
+def _process(report: Report) -> str:
     memory = number(at(report, "process", "memory_bytes"))
-    yield "process", f"{of('process', 'cpu_s')} s of CPU, {text(None if memory is None else round(memory / 1e6))} MB"
+    megabytes = text(None if memory is None else round(memory / 1e6))
+    cpu, threads = (text(at(report, "process", each)) for each in ("cpu_s", "threads"))
+    return f"{cpu} s of CPU, {megabytes} MB, {threads} threads"
 
 
 def _zeek_lines(report: Report) -> Iterator[tuple[str, str]]:
@@ -269,8 +171,23 @@ def _zeek_lines(report: Report) -> Iterator[tuple[str, str]]:
     yield "verdict errors", _by_name(report.get("verdicts"))
     lines = ", ".join(f"{of('delayed', 'conn_log_' + what)} {what}" for what in ("waiting", "late", "overflow"))
     yield "conn.log lines", lines
+    yield from _acts_lines(report.get("acts"))
     yield from _peers(report, "worker", "model", PEER_COUNTS)
     yield from _peers(report, "tap", None, ("sent", "received", "lost", "skipped"))
+
+
+def _acts_lines(acts: object) -> Iterator[tuple[str, str]]:
+    """The policy, where there is a file of one. An eacf that says nothing of it is an older one."""
+    if not isinstance(acts, Mapping) or not acts.get("policy_file"):
+        return
+    agents = acts.get("agents")
+    of = f"{text(len(agents) if isinstance(agents, list) else None)} agents, {text(acts.get('waiting'))} acts wait"
+    mode = "no policy holds" if acts.get("mode") is None else f"mode {text(acts.get('mode'))}"
+    yield "policy", f"{text(acts.get('policy_file'))}, {mode}, {of}"
+    if acts.get("problem") is not None:
+        yield "policy refused", text(acts.get("problem"))
+    yield "acts", _by_name(acts.get("done"))
+    yield "flows spared", f"{text(acts.get('left_alone'))} left alone, {text(acts.get('unsure'))} not sure enough"
 
 
 def _peers(report: Report, kind: str, model: str | None, counts: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -294,78 +211,6 @@ def needs_in_words(needs: object) -> str:
         return f"lengths of the first {records} records, no payload"
     window = text(at(needs, "window_bytes"))
     return f"{text(payload)} bytes of payload of a window of {window}, records {records}"
-
-
-def side_by_side(reports: Sequence[Report]) -> str:
-    """Both ends of each worker's way, and whether the accounts close; empty where nobody reported."""
-    reports = [report for report in reports if not is_agent(report)]
-    shown = reports[:MAX_LIST]
-    lines = [*_flows_of_workers(shown), *_accounts(shown)]
-    if len(reports) > len(shown):
-        lines.append(f"  and {len(reports) - len(shown):,} reports more, see --json")
-    return "\n".join(lines)
-
-
-@dataclass(slots=True)
-class _Way:
-    """Flows to a worker and verdicts from it, as its two ends count them; None: that end says nothing."""
-
-    sent: int | None = None
-    came_in: int | None = None
-    answered: int | None = None
-    heard: int | None = None
-
-    def remarks(self) -> Iterator[str]:
-        """What differs, in words."""
-        if self.sent is not None and self.came_in is not None:
-            if self.sent > self.came_in:
-                yield f"{self.sent - self.came_in:,} sent and not come to the worker: on the way just now, or lost"
-            elif self.sent < self.came_in:
-                more = self.came_in - self.sent
-                yield f"{more:,} came from elsewhere: from a Zeek that ended, was restarted, or did not answer here"
-                return  # so were some of the answers
-        if self.answered is not None and self.heard is not None and self.answered > self.heard:
-            yield f"{self.answered - self.heard:,} answered and not come to Zeek: on the way just now, or lost"
-
-
-def _ways(reports: Sequence[Report]) -> dict[str, _Way]:
-    """By worker. What several Zeek processes say of one worker is summed."""
-    ways: dict[str, _Way] = {}
-    for report in reports:
-        if not is_zeek(report):
-            way = ways.setdefault(name_of(report), _Way())
-            way.came_in, way.answered = count(report.get("flows_in")), count(report.get("verdicts_out"))
-            continue
-        for peer in entries(report.get("workers")):
-            way = ways.setdefault(text(peer.get("worker")), _Way())
-            way.sent = _sum(way.sent, count(peer.get("sent")))
-            way.heard = _sum(way.heard, count(peer.get("answered")))
-    return ways
-
-
-def _flows_of_workers(reports: Sequence[Report]) -> Iterator[str]:
-    ways = _ways(reports)
-    if not ways:
-        return
-    headings = ("Zeek sent", "worker got", "it answered", "Zeek heard")
-    yield f"{'flows to and from':<22}" + "".join(f"{each:>{COLUMN}}" for each in headings)
-    for worker, way in sorted(ways.items())[:MAX_LIST]:
-        columns = (way.sent, way.came_in, way.answered, way.heard)
-        yield f"  {worker:<20}" + "".join(f"{text(each):>{COLUMN}}" for each in columns)
-        for remark in way.remarks():
-            yield f"  {'':<20}  {remark}"
-
-
-def _accounts(reports: Sequence[Report]) -> Iterator[str]:
-    if reports:
-        yield "accounts"
-    for report in reports:
-        of = account(report)
-        yield f"  {'zeek' if is_zeek(report) else 'worker':<7}{name_of(report)}  {of}: {of.verdict}"
-
-
-def _sum(first: int | None, second: int | None) -> int | None:
-    return second if first is None else first if second is None else first + second
 
 
 def _by_name(counts: object, before: str = "") -> str:
