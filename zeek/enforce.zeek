@@ -275,10 +275,12 @@ function answered(id: string, k: Asked, agent: string, outcome: string)
 			drop_is_gone(id, outcome);
 		return;
 		}
+	local why = "";
 	if ( outcome != "in place" && outcome != "exists" )
 		{
 		if ( |k$agents| > 0 )
 			return;
+		why = k$why;
 		if ( k$agent != "" )
 			{
 			outcome = "refused";
@@ -287,9 +289,9 @@ function answered(id: string, k: Asked, agent: string, outcome: string)
 		}
 	delete asked[id];
 	if ( id in drops )
-		drop_outcome(id, outcome, k$why, agent);
+		drop_outcome(id, outcome, why, agent);
 	else
-		act_outcome(id, outcome, k$why, agent);
+		act_outcome(id, outcome, why, agent);
 	}
 
 hook bus_unsubscription(topic: string)
