@@ -73,7 +73,7 @@ bench-model: $(VENV)/.test
 
 # The learning loop: drift, swaps under load, an update from end to end, kill -9; an hour. The live part needs zeek on the PATH and root.
 bench-learning: $(VENV)/.test
-	$(BIN)/python tests/bench_learning --out bench-learning.json
+	$(BIN)/python tests/bench_learning --out bench-learning.json bench-act.json
 
 # Debian packages of this machine's release and architecture, in dist/; needs debhelper and dpkg-dev (docs/install.md). ONLY=eacf: no trainer.
 deb: | $(BIN)/python
@@ -83,5 +83,13 @@ deb: | $(BIN)/python
 test-deb: deb
 	tests/packaging/try_deb.sh dist
 
+# A client, a gateway and a server as network namespaces: two applications share a link, then a policy acts. Root, zeek, nftables, iproute2.
+demo-gateway: $(VENV)/.test
+	$(BIN)/python tests/demo_gateway
+
+# How fast an act follows its flow, whether a rule is lost, what forwarding costs. Root, zeek, nftables, iproute2.
+bench-act: $(VENV)/.test
+	$(BIN)/python tests/bench_act --out bench-act.json
+
 clean:
-	rm -rf build dist demo-out bench.json bench-zeek.json bench-model.json bench-learning.json
+	rm -rf build dist demo-out bench.json bench-zeek.json bench-model.json bench-learning.json bench-act.json
