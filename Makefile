@@ -7,7 +7,7 @@ DEMO := trainer/demo/demo.pcap.gz
 # must not depend on the clock, nor on chance (gzip.compress: mtime=0). Four, also on two cores: half of their time is spent waiting.
 PYTEST := $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test check bundles docs bench bench-zeek bench-model bench-learning deb test-deb clean
+.PHONY: demo demo-gateway test check bundles docs bench bench-zeek bench-model bench-learning bench-act deb test-deb clean
 .DEFAULT_GOAL := test
 
 $(BIN)/python:
