@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eacf.engine.account import LATENCY_BOUNDS_S, WINDOW_S, Histogram, Latency, quantiles
+from eacf.engine.account import (
+    LATENCY_BOUNDS_S,
+    MAX_LABELS,
+    OTHER_LABELS,
+    WINDOW_S,
+    Counts,
+    Histogram,
+    Latency,
+    quantiles,
+)
 
 
 def test_a_value_belongs_to_the_first_bound_not_below_it() -> None:
@@ -70,3 +79,13 @@ def test_buckets_are_told_by_octaves() -> None:
     buckets = latency.report(0.0)["ever"]["buckets_s"]
     assert [bound for bound, _ in buckets[:3]] == pytest.approx([0.0001, 0.0002, 0.0004])
     assert [count for _, count in buckets[:3]] == [0, 3, 3]
+
+
+def test_labels_beyond_the_bound_are_counted_together() -> None:
+    counts = Counts()
+    for at in range(MAX_LABELS + 5):
+        counts.add_label(f"label {at}")
+        counts.add_label("label 0")
+    assert len(counts.labels) == MAX_LABELS + 1
+    assert counts.labels[OTHER_LABELS] == 5
+    assert counts.labels["label 0"] == MAX_LABELS + 6

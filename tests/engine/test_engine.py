@@ -95,6 +95,16 @@ def test_latency_is_from_message_in_to_verdict_out(engine: Engine, frames: MakeF
     assert told["max"] == told["p50"] == pytest.approx(50)
 
 
+def test_verdicts_are_counted_by_label(engine: Engine, samples: MakeSamples) -> None:
+    flows = [replace(sample, records=SURE if at < 4 else sample.records) for at, sample in enumerate(samples(10))]
+    engine.receive([flow_topic(engine.worker), b"zeek", FORMAT, encode_flows("eacf.verdict.zeek.", flows)], 1.0)
+    said = Counter(verdict.label for verdict in drained(engine, 1.0))
+    told = engine.status(1.0)
+    assert told["abstained"] + told["refused"] == said.pop(None)
+    assert told["labels"] == said
+    assert said.total() == 4
+
+
 def test_small_messages_share_a_batch(engine: Engine, frames: MakeFrames) -> None:
     for at in range(40):
         engine.receive(frames(1, at), 1.0)

@@ -11,6 +11,9 @@ from typing import Any
 LATENCY_BOUNDS_S = tuple(0.0001 * 2 ** (step / 4) for step in range(81))
 """0.1 ms to 105 s, four buckets an octave: a quantile is told 19 % too high at most."""
 BATCH_BOUNDS = (1, 2, 4, 8, 16, 32)
+MAX_LABELS = 1_000
+"""Labels that are counted by name; those of models that come later are counted together then."""
+OTHER_LABELS = "(others)"
 WINDOW_S = 60.0
 """Quantiles are of the last one to two of these."""
 
@@ -107,6 +110,8 @@ class Counts:
     abstained: int = 0
     refused: int = 0
     """Of the verdicts made: the model needs what the sample lacks."""
+    labels: Counter[str] = field(default_factory=Counter)
+    """The other verdicts made, by label."""
     dropped: Counter[str] = field(default_factory=Counter)
     """Flows without a verdict, by reason: "queue" (full, the oldest went), "reply_to" (not a topic that may be
     answered), "send" (the socket would not take the verdicts), "drain" (still queued when the time to end was over)."""
@@ -117,3 +122,8 @@ class Counts:
     reloads: int = 0
     failed_reloads: int = 0
     batches: Histogram = field(default_factory=lambda: Histogram(BATCH_BOUNDS))
+
+    def add_label(self, label: str) -> None:
+        """A verdict with this label was made."""
+        known = label in self.labels or len(self.labels) < MAX_LABELS
+        self.labels[label if known else OTHER_LABELS] += 1

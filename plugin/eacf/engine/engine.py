@@ -90,7 +90,9 @@ class Engine:
         self._now = started  # when the flows that were served last had come
         self._topic = flow_topic(worker)
         self._queue = FlowQueue(queue_flows, queue_bytes)
-        self._in_hand = 0  # flows off the queue and not with the outbox: what another thread sees while the model is asked
+        self._in_hand = (
+            0  # flows off the queue and not with the outbox: what another thread sees while the model is asked
+        )
         self._batch_flows = batch_flows
         self._outbox = Outbox(hold_s)
         self._latency = Latency(started)
@@ -172,6 +174,8 @@ class Engine:
                 self.counts.abstained += 1
             elif verdict.reason == "refused":
                 self.counts.refused += 1
+            elif verdict.label is not None:
+                self.counts.add_label(verdict.label)
         at = 0
         for received, message in messages:
             end = at + len(message.samples)
@@ -316,6 +320,7 @@ class Engine:
             "verdicts_out": counts.answered,
             "abstained": counts.abstained,
             "refused": counts.refused,
+            "labels": dict(counts.labels),
             "dropped": dict(counts.dropped),
             "malformed": dict(counts.malformed),
             "unsent": counts.unsent,

@@ -37,6 +37,13 @@ _SERVING = (
     counter(f"{_W}abstained", "verdicts", "Verdicts without a label: not sure enough.", "abstained"),
     counter(f"{_W}refused", "verdicts", "Verdicts without a label: the sample lacks what the model needs.", "refused"),
     counters(
+        f"{_W}labelled",
+        "verdicts",
+        "Verdicts with a label, by label; (others): those of labels beyond the first 1,000.",
+        "label",
+        "labels",
+    ),
+    counters(
         f"{_W}dropped_flows",
         "flows",
         "Flows without a verdict. queue: it was full and the oldest went; reply_to: not a topic that may be answered; send: "
@@ -111,7 +118,15 @@ _TRUTH = (
         Family(f"{_W}truth_label_{key}", unit, text, inner("truth", "labels", key=key), ("label",))
         for key, unit, text in _LABEL
     ),
-    counters(f"{_W}drift_alarms", "alarms", "Drifts that were told, by kind.", "kind", "truth", "alarms"),
+    counters(
+        f"{_W}drift_alarms",
+        "alarms",
+        "Drifts that were told, by kind.",
+        "kind",
+        "truth",
+        "alarms",
+        known=("accuracy", "inputs"),
+    ),
     Family(
         f"{_W}drifting",
         "",
