@@ -73,7 +73,7 @@ bench-model: $(VENV)/.test
 
 # The learning loop: drift, swaps under load, an update from end to end, kill -9; an hour. The live part needs zeek on the PATH and root.
 bench-learning: $(VENV)/.test
-	$(BIN)/python tests/bench_learning --out bench-learning.json bench-act.json
+	$(BIN)/python tests/bench_learning --out bench-learning.json
 
 # Debian packages of this machine's release and architecture, in dist/; needs debhelper and dpkg-dev (docs/install.md). ONLY=eacf: no trainer.
 deb: | $(BIN)/python
