@@ -94,6 +94,14 @@ def test_every_alert_has_a_case_that_fires_and_one_that_does_not() -> None:
     assert all(re.search(r"eval_time: \w+\n\s+(- expr|exp_samples)", each) for each in quiet)
 
 
+def test_the_docs_have_every_alert_and_its_time(repository: Path) -> None:
+    rules = re.findall(r"- alert: (\w+)\n(?:        (?!for).*\n)*(?:        for: (\d+)m)?", RULES.read_text())
+    text = (repository / "docs" / "monitoring.md").read_text()
+    rows = re.findall(r"^\| ((?:`Eacf\w+`(?:, )?)+) \|.*\| (\d+ min|at once) \|", text, re.MULTILINE)
+    said = {name: after for names, after in rows for name in re.findall(r"\w+", names)}
+    assert said == {name: f"{minutes} min" if minutes else "at once" for name, minutes in rules}
+
+
 @pytest.mark.skipif(shutil.which("promtool") is None, reason=NO_PROMTOOL)
 @pytest.mark.parametrize(
     "arguments",
