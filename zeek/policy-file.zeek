@@ -31,6 +31,7 @@ global policy_is_awaited = F;
 # Lines of the file so far, and those that were read last, to tell whether it has changed; no file is a zero byte.
 global policy_lines: vector of string = {};
 global policy_text = "\x00";
+global policy_text_holds = F;
 global policy_problem_told = "";
 
 # Number of the reader; its name ends with it. And whether there is one.
@@ -40,6 +41,8 @@ global policy_is_open = F;
 # A file that is written in place may be read half. What looks whole is looked at once more after so long, since the reader takes
 # two changes within one second for one; a file that is not there is looked for as often.
 const policy_again = 1sec;
+
+const no_policy_file = "there is no such file, or it may not be read";
 
 # Defined in capture.zeek; without effect on live traffic.
 global policy_is_in: function();
@@ -77,7 +80,7 @@ function read_policy_file()
 	policy_is_awaited = T;
 	if ( file_size(policy_file) < 0.0 )
 		{
-		tell_refused(policy_file, "there is no such file, or it may not be read");
+		tell_refused(policy_file, no_policy_file);
 		schedule policy_again { EACF::read_policy_again(policy_reader) };
 		return;
 		}
@@ -114,7 +117,7 @@ event policy_unreadable(d: Input::EventDescription, message: string, level: Repo
 	if ( d$name != reader_name() || level == Reporter::INFO )
 		return;
 	policy_is_open = F;
-	tell_refused(d$source, message);
+	tell_refused(d$source, no_policy_file);
 	if ( ! capture )
 		schedule policy_again { EACF::read_policy_again(policy_reader) };
 	}
@@ -131,11 +134,11 @@ event Input::end_of_data(name: string, source: string)
 	if ( is_new )
 		{
 		local p = read_policy(lines);
-		if ( policy_problem == "" )
+		policy_text_holds = policy_problem == "";
+		if ( policy_text_holds )
 			{
 			policy = p;
 			has_policy = T;
-			policy_problem_told = "";
 			event EACF::policy_changed(source);
 			}
 		else
@@ -143,6 +146,9 @@ event Input::end_of_data(name: string, source: string)
 		if ( ! capture )
 			schedule policy_again { EACF::read_policy_again(policy_reader) };
 		}
+	# Also of a file that was away and is back as it was.
+	if ( policy_text_holds )
+		policy_problem_told = "";
 	policy_is_awaited = F;
 	policy_is_in();
 	}
