@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -61,10 +64,15 @@ def drained(engine: Engine, now: float) -> list[Verdict]:
     return verdicts(engine.due(now, everything=True))
 
 
+def gap(status: dict[str, Any]) -> int:
+    """Flows that are in no term of the account."""
+    settled: int = status["verdicts_out"] + sum(status["dropped"].values())
+    return int(status["flows_in"] - settled - status["queue"]["flows"] - status["in_hand"] - status["held_verdicts"])
+
+
 def assert_closes(engine: Engine) -> dict[str, Any]:
     status = engine.status(0.0)
-    settled = status["verdicts_out"] + sum(status["dropped"].values())
-    assert status["flows_in"] == settled + status["queue"]["flows"] + status["held_verdicts"]
+    assert gap(status) == status["in_hand"] == 0
     return status
 
 
@@ -329,6 +337,32 @@ ACTIONS = st.lists(
     ),
     max_size=40,
 )
+
+
+def test_the_account_closes_for_another_thread_while_the_model_works(engine: Engine, frames: MakeFrames) -> None:
+    looks: list[dict[str, Any]] = []
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.is_set():
+            looks.append(engine.status(0.0))
+            time.sleep(0)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1000.0)  # threads change where one waits or is in the runtime, not in the middle of a sum
+    thread = threading.Thread(target=look)
+    try:
+        thread.start()
+        for _ in range(300):
+            engine.receive(frames(32), 0.0)
+            engine.serve()
+            engine.due(0.0, everything=True)
+    finally:
+        ended.set()
+        thread.join()
+        sys.setswitchinterval(before)
+    assert {gap(status) for status in looks} == {0}
+    assert {status["in_hand"] for status in looks} == {0, 32}
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
