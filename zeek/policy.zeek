@@ -134,12 +134,19 @@ function dscp_of(t: TomlTable, e: TomlEntry): count
 
 const rate_units: table[string] of count = { ["k"] = 1000, ["m"] = 1000000, ["g"] = 1000000000 };
 
+const least_rate = 8000;
+const most_rate = 1000000000000;
+
 function rate_of(t: TomlTable, e: TomlEntry): count
 	{
 	local text = text_of(t, e);
 	if ( text == /[1-9][0-9]{0,8}[kmg]bit/ )
-		return to_count(text[:-4]) * rate_units[text[-4]];
-	refuse(t, e, "a rate is a whole number with kbit, mbit or gbit, \"5mbit\"");
+		{
+		local bits = to_count(text[:-4]) * rate_units[text[-4]];
+		if ( bits >= least_rate && bits <= most_rate )
+			return bits;
+		}
+	refuse(t, e, "a rate is a whole number with kbit, mbit or gbit, \"5mbit\", from 8kbit to 1000gbit");
 	return 1;
 	}
 

@@ -57,7 +57,7 @@ def policies(draw: st.DrawFn) -> tuple[str, Policy]:
             lines.append("block = true")
             return Table(name, block=True, lasts_s=lasts, **said)
         priority, dscp = draw(st.sampled_from(sorted(classes))), draw(st.sampled_from(DSCP))
-        rate, shunt = draw(st.none() | st.integers(1, 10**6)), draw(st.booleans())
+        rate, shunt = draw(st.none() | st.integers(8, 10**6)), draw(st.booleans())
         lines.extend([f"priority = {quoted(priority)}", f"dscp = {dscp if isinstance(dscp, int) else quoted(dscp)}"])
         lines.extend([f"shunt = {str(shunt).lower()}"] + ([] if rate is None else [f'rate = "{rate}kbit"']))
         point = dscp if isinstance(dscp, int) else units.DSCP[dscp]

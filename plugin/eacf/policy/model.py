@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from ipaddress import IPv4Network, IPv6Address, IPv6Network
 from types import MappingProxyType
 from typing import Any, Literal
@@ -82,7 +83,18 @@ class Policy:
     def leaves_alone(self, address: Address) -> bool:
         """Whether nothing is done about flows with this end. An IPv4 address within an IPv6 one is the IPv4 address."""
         mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-        return any((mapped or address) in each for each in self.leave_alone)
+        plain = mapped or address
+        number, bits = int(plain), plain.max_prefixlen
+        return any(number >> bits - width in found for width, found in self._alone.get(plain.version, {}).items())
+
+    @cached_property
+    def _alone(self) -> dict[int, dict[int, set[int]]]:
+        """`leave_alone` by IP version and width, so that a question costs one look-up a width, however many there are."""
+        alone: dict[int, dict[int, set[int]]] = {}
+        for each in self.leave_alone:
+            found = alone.setdefault(each.version, {}).setdefault(each.prefixlen, set())
+            found.add(int(each.network_address) >> each.max_prefixlen - each.prefixlen)
+        return alone
 
     def document(self) -> dict[str, Any]:
         """The policy in one form, whatever its file looked like; what the Zeek script's reading is held against."""

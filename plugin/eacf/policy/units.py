@@ -12,6 +12,8 @@ DSCP |= {f"af{high}{low}": 8 * high + 2 * low for high in range(1, 5) for low in
 DSCP |= {"ef": 46}
 """Names of code points (RFC 2474, RFC 2597, RFC 3246)."""
 RATES = {"k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
+LEAST_RATE, MOST_RATE = 8_000, 1_000_000_000_000
+"""Below, the kernel's bucket of bytes a second has no whole number that comes near."""
 TIMES = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 LONGEST_S = 7 * 86_400
 MAX_NAME = 64
@@ -27,9 +29,10 @@ def dscp(said: str) -> int:
 
 def rate(said: str) -> int:
     """Bits a second."""
-    if found := re.fullmatch("([1-9][0-9]{0,8})([kmg])bit", said, re.ASCII):
-        return int(found[1]) * RATES[found[2]]
-    raise ValueError('a rate is a whole number with kbit, mbit or gbit, "5mbit"')
+    found = re.fullmatch("([1-9][0-9]{0,8})([kmg])bit", said, re.ASCII)
+    if found and LEAST_RATE <= (bits := int(found[1]) * RATES[found[2]]) <= MOST_RATE:
+        return bits
+    raise ValueError('a rate is a whole number with kbit, mbit or gbit, "5mbit", from 8kbit to 1000gbit')
 
 
 def lasts(said: str) -> float:
