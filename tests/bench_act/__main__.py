@@ -25,6 +25,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "demo_gateway")]
 import forwarding  # noqa: E402 - found from here on
 import latency  # noqa: E402
 import rules  # noqa: E402
+import zeek_rules  # noqa: E402
 
 from eacf.errors import EacfError, SettingError  # noqa: E402
 from eacf.sensor import ask_zeek, fit_zeek  # noqa: E402
@@ -32,12 +33,14 @@ from eacf.sensor import ask_zeek, fit_zeek  # noqa: E402
 PARTS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "act": latency.measure,
     "rules": rules.measure,
+    "zeek-rules": zeek_rules.measure,
     "forwarding": forwarding.measure,
 }
 BOUNDS: dict[str, tuple[str, float]] = {
     "act_p99_ms": ("<", 25),
     "act_missing": ("==", 0),
     "rules_lost": ("==", 0),
+    "zeek_rules_lost": ("==", 0),
     "forwarding_ratio": (">=", 0.95),
 }
 HOLDS: dict[str, Callable[[float, float], bool]] = {"<": float.__lt__, "==": float.__eq__, ">=": float.__ge__}

@@ -163,11 +163,16 @@ class Agent:
 
     def in_kernel(self) -> int:
         """Elements that are in place: two a connection."""
-        listed = subprocess.run(
-            [*network.inside(self._namespace), "nft", "-j", "list", "table", "inet", "eacf"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        maps = [each["map"] for each in json.loads(listed)["nftables"] if "map" in each]
-        return sum(len(each.get("elem", [])) for each in maps)
+        return in_kernel(self._namespace)
+
+
+def in_kernel(namespace: str) -> int:
+    """Elements of the agent's maps there: two a connection."""
+    listed = subprocess.run(
+        [*network.inside(namespace), "nft", "-j", "list", "table", "inet", "eacf"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    maps = [each["map"] for each in json.loads(listed)["nftables"] if "map" in each]
+    return sum(len(each.get("elem", [])) for each in maps)
