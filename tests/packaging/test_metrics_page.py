@@ -126,8 +126,6 @@ def test_promtool_agrees(arguments: tuple[str, ...]) -> None:
     [
         ("eacf_zeek_workers == 0", "eacf_zeek_workers == 2"),
         ("!= 0\n        for: 5m", "!= 0\n        for: 0m"),
-        ("eacf_worker_truth_accuracy > 0.05", "eacf_worker_truth_accuracy > 0.01"),
-        ("eacf_worker_queue_limit_flows > 0.8", "eacf_worker_queue_limit_flows > 0.99"),
     ],
 )
 def test_a_rule_that_is_wrong_is_found(good: str, bad: str, tmp_path: Path) -> None:
