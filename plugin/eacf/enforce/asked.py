@@ -81,6 +81,7 @@ def element_of(act: Act, policy: Policy) -> Element:
         raise Refusal("not_supported", f"dscp {act.dscp}; must be 0 to {MAX_DSCP}")
     if chosen is None and act.dscp is None and act.rate is None:
         raise Refusal("not_supported", "neither priority nor dscp nor rate")
-    marks = Marks(act.key, chosen and chosen.mark, chosen and chosen.tc, act.dscp, act.rate)
+    mark, tc = (None, None) if chosen is None else (chosen.mark, chosen.tc)
+    marks = Marks(act.key, mark, tc, act.dscp, act.rate)
     low_is_orig = (int(act.orig_h), act.orig_p) <= (int(act.resp_h), act.resp_p)
     return Element(marks, low_is_orig or act.rate is None)
