@@ -23,9 +23,11 @@ from pathlib import Path
 from eacf_trainer.testbed import apps, pki, tls
 
 PORT = 443
-SITES = {"code-fetch": 2, "video": 7, "bulk-upload": 7}
+SITES = {"code-fetch": 2, "video": 7, "bulk-upload": 10}
 """The applications of the demo, and which deployment of each: those of which the bundle `testbed` is sure."""
 UPLOADS = ("bulk-upload",)
+VARIANTS = 5
+"""Different conversations of an application."""
 THINK = 0.1
 """Pauses are so much shorter than the testbed's: what is watched here is throughput."""
 SAID_RECORDS = 12
@@ -44,7 +46,7 @@ PIECE = bytes(16_384)
 def turns(app: str, port: int) -> Iterator[apps.Turn]:
     """What the connection from that port of the client says before its transfer: its application's first records."""
     site = apps.site(app, SITES[app])
-    rng = random.Random(f"{app} {port}")
+    rng = random.Random(f"{app} {port % VARIANTS}")
     said = apps.APPS[app](site, rng)
     records = 0
     if site.h2:  # the client's preface goes out with its first request, the server's settings before its first answer
