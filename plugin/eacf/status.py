@@ -94,6 +94,7 @@ class Asker:
     def __init__(self, endpoints: Endpoints) -> None:
         """BusError where an endpoint is not one."""
         asker = secrets.token_hex(6)
+        self.endpoints = endpoints
         self._reply_to = control_reply_topic(asker)
         self.peer = Peer(endpoints, f"eacf-status-{asker}", [self._reply_to], watch=True)
         self.present: set[Party] = set()

@@ -19,6 +19,7 @@ from eacf.cli import (
     replay,
     samples,
     status,
+    top,
     worker,
 )
 from eacf.console import guarded, tolerant_output
@@ -40,6 +41,7 @@ examples:
   eacf record --bus --out office.jsonl.gz    write what the sensors see to a file, for the trainer
   eacf collect --db samples.db               keep what they see in a bounded database, for the learning loop
   eacf status                                what the workers and Zeek processes on the bus are doing
+  eacf top                                   the same, live
   eacf model rollback --store DIR            the model that served before serves again, at once
   eacf doctor                                what is wrong where no label appears, and the remedy
 
@@ -70,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
         collect,
         samples,
         status,
+        top,
         doctor,
         bundle,
         model,
