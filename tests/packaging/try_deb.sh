@@ -75,11 +75,18 @@ listing() { # of all that is no log or cache
         -o -path ./var/cache -o -path ./var/log \) -prune -o -print | sort)
 }
 
-expect_labels() { # expect_labels LOG: most lines have one
-    lines=$(grep -vc '^#' "$1")
-    labelled=$(awk -F'\t' '/^#fields/ { for (i = 2; i <= NF; i++) if ($i == "label") at = i - 1 } !/^#/ && $at != "-" { n++ } END { print n + 0 }' "$1")
-    [ "$lines" -gt 50 ] && [ "$labelled" -gt $((lines / 2)) ] || fail "$1: $labelled of $lines flows have a label"
-    ok "$labelled of $lines flows of the demo have a label"
+count() { # count LOG FIELD VALUE: lines whose field is that; "set": is there
+    awk -F'\t' -v field="$2" -v value="$3" '/^#fields/ { for (i = 2; i <= NF; i++) if ($i == field) at = i - 1 }
+        !/^#/ && (value == "set" ? $at != "-" : $at == value) { n++ } END { print n + 0 }' "$1"
+}
+expect_labels() { # expect_labels LOG: most flows have one
+    [ "$(count "$1" label set)" -gt 60 ] || fail "$1: $(count "$1" label set) flows have a label"
+    ok "$(count "$1" label set) of $(count "$1" uid set) flows of the demo have a label"
+}
+expect_answers() { # expect_answers LOG: each flow was answered, if only by "abstained"
+    answered=$(($(count "$1" label set) + $(count "$1" reason abstained)))
+    [ "$answered" -gt 100 ] && [ "$answered" = "$(count "$1" uid set)" ] || fail "$1: $answered of $(count "$1" uid set) flows were answered"
+    ok "each of $answered flows of the demo was answered"
 }
 
 plain() {
@@ -220,7 +227,7 @@ PLAY
         inside /usr/lib/eacf/bin/python3 -I /root/play.py
         sleep 3
         inside systemctl stop zeek
-        expect_labels "$root/root/z/eacf.log"
+        "$1" "$root/root/z/eacf.log"
     }
     public=$(property eacf-worker@a StatusText | sed -n 's/serves bundle \([0-9a-f]*\).*/\1/p')
     start_zeek
@@ -232,8 +239,60 @@ PLAY
     until_true 40 serves a "$testbed" || fail "worker a: $(property eacf-worker@a StatusText); $(journal eacf-worker@a | tail -5)"
     until_true 40 serves b "$testbed" || fail "worker b: $(property eacf-worker@b StatusText)"
     ok "both serve $testbed instead of $public"
-    play_and_stop_zeek
+    play_and_stop_zeek expect_labels
     inside systemctl reload eacf-worker@a || fail "reload"
+
+    say "booted root: the agent acts where its policy says so"
+    if inside eacf enforce --help >/dev/null 2>&1; then
+        inside sed -i 's/^#* *mode = .*/mode = "act"/' /etc/eacf/policy.toml
+        inside systemctl reload eacf-enforce
+        until_true 20 sh -c "nsenter -t $leader -a -- nft list tables | grep -q 'inet eacf'" || fail "no table: $(property eacf-enforce StatusText) $(journal eacf-enforce | tail -3)"
+        inside sh -c "kill -KILL $(property eacf-enforce MainPID)"
+        until_true 20 sh -c "[ \"\$(nsenter -t $leader -a -- systemctl show -p NRestarts --value eacf-enforce)\" = 1 ]" || fail "it was not started again"
+        until_true 20 sh -c "nsenter -t $leader -a -- nft list tables | grep -q 'inet eacf'" || fail "no table after a restart"
+        inside systemctl stop eacf-enforce
+        [ -z "$(inside nft list tables)" ] || fail "the table stays: $(inside nft list tables)"
+        inside systemctl start eacf-enforce
+        ok "the table comes with the policy, after kill -9 again, and goes with the agent"
+    fi
+
+    say "booted root: a model learnt here, by eacf-watch within its limits, reaches the workers"
+    inside install -d -o eacf-learn -g eacf-learn -m 0700 /var/lib/eacf/keys
+    inside setpriv --reuid eacf-learn --regid eacf-learn --clear-groups eacf keys new /var/lib/eacf/keys/ops >/dev/null
+    inside install -D -m 0644 /var/lib/eacf/keys/ops.pub /etc/eacf/trusted/ops.pub
+    inside sh -c 'echo "trusted_keys = \"/etc/eacf/trusted\"" >>/etc/eacf/worker.toml'
+    inside systemctl restart eacf-worker@a eacf-worker@b
+    inside systemctl stop eacf-collect eacf-watch
+    inside rm -rf /var/lib/eacf/learning/decisions.jsonl /var/lib/eacf/learning/runs
+    cat >"$root/etc/eacf/watch.toml" <<'WATCH'
+poll_s = 1.0
+[triggers]
+samples = 100
+least = 100
+pause_s = 0.0
+[gate]
+abstained = 1
+label_loss = 1
+calibration_error = 1
+unknown_said = 1
+[update]
+folds = 0
+[delivery]
+key = "/var/lib/eacf/keys/ops.key"
+WATCH
+    echo 'WATCH_FLAGS="--from testbed --quarantine 1"' >"$root/etc/default/eacf-watch"
+    inside setpriv --reuid eacf-learn --regid eacf-learn --clear-groups /usr/lib/eacf/bin/python3 -I - /var/lib/eacf/samples/samples.db <"$here/tests/packaging/fill.py"
+    start_zeek
+    inside systemctl start eacf-watch || fail "eacf-watch: $(journal eacf-watch | tail -5)"
+    until_true 240 grep -q '"kind": *"push"' "$root/var/lib/eacf/learning/decisions.jsonl" || fail "no update: $(journal eacf-watch | tail -8)"
+    learnt=$(sed -n 's/.*"kind": *"push".*"bundle": *"\([0-9a-f]*\)".*/\1/p; s/.*"bundle": *"\([0-9a-f]*\)".*"kind": *"push".*/\1/p' "$root/var/lib/eacf/learning/decisions.jsonl" | tail -1)
+    until_true 40 serves a "$learnt" || fail "worker a does not serve $learnt: $(journal eacf-worker@a | tail -5)"
+    until_true 40 serves b "$learnt" || fail "worker b does not serve $learnt"
+    inside systemctl stop zeek
+    inside systemctl start eacf-collect
+    ok "$(journal eacf-watch | grep -m1 'update 1 (')"
+    ok "$(journal eacf-watch | grep -m1 'serial')"
+    testbed=$learnt
 
     say "booted root: a worker that hangs is ended and started again, and serves what it served"
     mkdir -p "$root/etc/systemd/system/eacf-worker@a.service.d"
@@ -260,9 +319,9 @@ PLAY
     done
     for unit in eacf-collect eacf-watch; do [ "$(property $unit ActiveState)" = active ] || fail "$unit does not run"; done
     inside eacf --version | grep -q 9.9.9 || fail "the old version"
-    start_zeek
-    play_and_stop_zeek
     ok "both workers are of the next version and serve $testbed"
+    start_zeek
+    play_and_stop_zeek expect_answers
     journal 'eacf-worker@*' | grep -c 'INFO ended' >/dev/null || fail "a worker was not ended in order"
 
     say "booted root: remove stops all and keeps state, purge takes it"
