@@ -485,6 +485,43 @@ print(urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1]}/metrics").read().d
 """
 
 
+UNOWNED = """
+import sys
+from eacf.cli import main
+from eacf.enforce.nft import Nft, NftError
+run = Nft.run
+def old(self, text):
+    if "flags owner" in text:
+        raise NftError("Operation not supported")
+    return run(self, text)
+Nft.run = old
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_table_without_an_owner_that_somebody_flushes_comes_back(
+    gateway: Gateway, asker: Asker, bus: EmbeddedBus, policy_file: Path
+) -> None:
+    at = bus.endpoints
+    flags = ["--policy", str(policy_file), "--subscribe-endpoint", at.subscribe, "--publish-endpoint", at.publish]
+    command = (sys.executable, "-c", UNOWNED, "enforce", *flags)
+    process = gateway.start(gateway.middle, *command, stderr=subprocess.PIPE, text=True)
+    assert asker.ask(make_act(1), make_act(2, "drop_host")) == [("in place", None)] * 2
+    gateway.nft("flush", "ruleset")
+    assert not gateway.has_table()
+    deadline = time.monotonic() + 10
+    while not gateway.has_table() or len(elements(gateway)) != 2:
+        assert time.monotonic() < deadline
+    gateway.nft("flush", "ruleset")
+    assert asker.ask(make_act(3)) == [("in place", None)]
+    assert len(elements(gateway)) == 4
+    assert len(elements(gateway, "hosts4")) == 1
+    words = stop(process)
+    assert "the kernel knows no tables that have an owner" in words
+    assert "it is made anew with all rules" in words
+    assert not gateway.has_table()
+
+
 def test_a_flood_of_acts_is_all_answered(gateway: Gateway, start: Start, asker: Asker, policy_file: Path) -> None:
     policy_file.write_text(policy_text(rules_per_second=2000, rules_per_host=100_000))
     start()

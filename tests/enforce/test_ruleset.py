@@ -14,8 +14,8 @@ from eacf.enforce.ruleset import (
     Marks,
     Pair,
     add_chains,
-    add_width,
     chain_names,
+    look_into,
     removals,
     transaction,
 )
@@ -89,14 +89,17 @@ def test_no_key_from_the_bus_steers_a_name(key: str, number: int) -> None:
             assert str(number) in name
 
 
-def test_a_width_is_a_set_and_two_rules() -> None:
-    assert add_width(4, 20).splitlines() == [
+def test_a_width_is_a_set_and_two_rules_before_the_map() -> None:
+    lines = look_into([(4, 20), (6, 128)], come=[(4, 20)], gone=[(6, 48)]).splitlines()
+    assert lines[:4] == [
         "add set inet eacf hosts4_20 { type ipv4_addr; flags timeout; }",
-        "insert rule inet eacf forward ip saddr & 255.255.240.0 @hosts4_20 drop",
-        "insert rule inet eacf forward ip daddr & 255.255.240.0 @hosts4_20 drop",
+        "flush chain inet eacf forward",
+        "add rule inet eacf forward ip saddr & 255.255.240.0 @hosts4_20 drop",
+        "add rule inet eacf forward ip daddr & 255.255.240.0 @hosts4_20 drop",
     ]
-    assert add_width(6, 128).splitlines()[1] == "insert rule inet eacf forward ip6 saddr @hosts6 drop"
-    assert "ip6 saddr & ffff:ffff:ffff:: @hosts6_48 drop" in add_width(6, 48)
+    assert lines[4] == "add rule inet eacf forward ip6 saddr @hosts6 drop"
+    assert [line.split(" vmap ")[1] for line in lines[6:8]] == ["@acts4", "@acts6"]
+    assert lines[8:] == ["delete set inet eacf hosts6_48"]
 
 
 def test_removals_are_one_element_each() -> None:

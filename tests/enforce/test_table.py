@@ -189,6 +189,32 @@ def test_a_chain_without_use_goes_in_time(inside: Inside) -> None:
     inside(go)
 
 
+def test_a_set_of_subnets_without_use_goes_in_time_and_comes_again(inside: Inside) -> None:
+    def go() -> None:
+        with Nft() as nft:
+            table = Table(nft)
+            table.start()
+            bare = nft.run("list chain inet eacf forward")
+            wide, host = ip_network("10.9.0.0/24"), ip_network("10.9.0.7/32")
+            table.apply([Change(wide, None, DROP, 60.0), Change(host, None, DROP, 60.0)], 0.0)
+            table.apply([Change(wide, DROP, None, 0.0)], 1.0)
+            table.sweep(10.0)
+            assert "hosts4_24" in nft.run("list table inet eacf")
+            table.sweep(11.0)
+            left = nft.run("list table inet eacf")
+            assert "hosts4_24" not in left
+            assert left.count("@hosts4 drop") == 2
+            assert elements(nft, "hosts4") == ["10.9.0.7 timeout 1m2s"]
+            table.apply([Change(wide, None, DROP, 60.0), Change(host, DROP, None, 60.0)], 12.0)
+            assert len(elements(nft, "hosts4_24")) == 1
+            table.apply([Change(wide, DROP, None, 0.0)], 13.0)
+            table.sweep(30.0)
+            assert nft.run("list chain inet eacf forward") == bare
+            assert table.account.failed == 0
+
+    inside(go)
+
+
 def test_so_many_marks_and_no_more(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_CHAINS", 3)
 
@@ -263,6 +289,8 @@ def test_a_table_that_others_remove_is_lost_and_made_anew(inside: Inside) -> Non
             table.start()
             table.apply([Change(pair(1), None, MARKS, 60.0)], 0.0)
             other.run("flush ruleset")
+            with pytest.raises(TableLost):
+                table.sweep(1.0)
             with pytest.raises(TableLost):
                 table.apply([Change(pair(2), None, MARKS, 60.0)], 0.0)
             table.rebuild()

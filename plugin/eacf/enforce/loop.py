@@ -220,9 +220,7 @@ class Loop:
                 rebuilds += 1
                 if rebuilds > MAX_REBUILDS:
                     raise EnforceError(f"{error} again and again: what removes it? (nft monitor)") from None
-                _log.warning("%s: somebody removed it; it is made anew with all rules", error)
-                self._table.rebuild()
-                ledger.forget_kernel()
+                self._rebuild(error)
                 continue
             whys = {id(change): why for change, why in failed}
             for change in changes:
@@ -233,6 +231,11 @@ class Loop:
                     ledger.failed(change, why)
             self._rest_until = _clock() + min(self._table.account.last_s, MAX_REST_S)
 
+    def _rebuild(self, lost: TableLost) -> None:
+        _log.warning("%s: somebody removed it; it is made anew with all rules", lost)
+        self._table.rebuild()
+        self._agent.ledger.forget_kernel()
+
     def _save(self) -> None:
         there, gone = self._agent.ledger.unsaved()
         if there or gone:
@@ -240,7 +243,11 @@ class Loop:
 
     def _look(self, peer: Peer, *, asked: bool) -> None:
         """Read the policy again if it is another, or somebody asks."""
-        self._table.sweep(_clock())
+        try:
+            self._table.sweep(_clock())
+        except TableLost as lost:
+            self._rebuild(lost)
+            self._settle(peer)
         if not asked and not self._policy.changed():
             return
         agent = self._agent

@@ -1,7 +1,7 @@
 """What is in place on a gateway, and how that reads for nft. Pure text: nothing here asks a kernel.
 
 One table of family inet with one base chain, in hook forward. A packet costs one lookup of its connection, however many rules
-there are, and two of its addresses for each width of subnets that was ever dropped. What is found is ``drop``, or a jump into a
+there are, and two of its addresses for each width of subnets that is dropped. What is found is ``drop``, or a jump into a
 chain that marks. Both directions of a connection are in the map, so nothing depends on connection tracking, on who opened it, or
 on when it began.
 """
@@ -81,40 +81,50 @@ class Change:
     """When `new` is to go."""
 
 
+Width = tuple[int, int]
+"""IP version and prefix length: subnets of one width are in one set."""
+
+
 def table(owned: bool) -> str:
     """The whole table, empty. `owned`: it belongs to the socket that makes it (Linux 5.12), else to nobody."""
     lines = [f"table {TABLE} {{"]
     if owned:
         lines.append("flags owner")
-    rules = []
     for version, kind in ((4, "ipv4_addr"), (6, "ipv6_addr")):
         key = f"{kind} . inet_proto . inet_service . {kind} . inet_service"
         lines += [f"map acts{version} {{", f"type {key} : verdict", "flags timeout", "}"]
-        name = _family(version)
-        rules.append(f"{name} saddr . meta l4proto . th sport . {name} daddr . th dport vmap @acts{version}")
-    lines += [f"chain {CHAIN} {{", "type filter hook forward priority mangle; policy accept", *rules, "}", "}"]
+    lines += [f"chain {CHAIN} {{", "type filter hook forward priority mangle; policy accept", *_rules(()), "}", "}"]
     return "\n".join(lines)
+
+
+def _rules(widths: Iterable[Width]) -> Iterator[str]:
+    """Of the base chain: the subnets first, for a drop is the end."""
+    for version, width in widths:
+        mask = str((IPv4Network if version == 4 else IPv6Network)((0, width)).netmask)
+        masked = "" if width == FULL_WIDTH[version] else f"& {mask} "
+        for side in ("saddr", "daddr"):
+            yield f"{_family(version)} {side} {masked}@{_set_name(version, width)} drop"
+    for version in (4, 6):
+        name = _family(version)
+        yield f"{name} saddr . meta l4proto . th sport . {name} daddr . th dport vmap @acts{version}"
 
 
 REMOVE_TABLE: Final = f"delete table {TABLE}"
 FIND_TABLE: Final = f"list chain {TABLE} {CHAIN}"
 
 
-def width_of(network: Network) -> tuple[int, int]:
-    """IP version and width: subnets of one width are in one set."""
+def width_of(network: Network) -> Width:
+    """The set that it belongs to."""
     return network.version, network.prefixlen
 
 
-def add_width(version: int, width: int) -> str:
-    """The set of subnets of that width, and the two rules that look into it, before all others. None is there until it is
-    needed: a lookup takes 50 ns a packet."""
-    name = _set_name(version, width)
-    mask = str((IPv4Network if version == 4 else IPv6Network)((0, width)).netmask)
-    masked = "" if width == FULL_WIDTH[version] else f"& {mask} "
-    rules = [
-        f"insert rule {TABLE} {CHAIN} {_family(version)} {side} {masked}@{name} drop" for side in ("saddr", "daddr")
-    ]
-    return "\n".join([f"add set {TABLE} {name} {{ type ipv{version}_addr; flags timeout; }}", *rules])
+def look_into(widths: Iterable[Width], *, come: Iterable[Width] = (), gone: Iterable[Width] = ()) -> str:
+    """The base chain anew, in one step, with a look into the sets of these widths, of which `come` are new and `gone` go.
+    None is there that is not needed: a lookup takes 50 ns a packet."""
+    new = [f"add set {TABLE} {_set_name(*each)} {{ type ipv{each[0]}_addr; flags timeout; }}" for each in come]
+    rules = [f"add rule {TABLE} {CHAIN} {rule}" for rule in _rules(widths)]
+    old = [f"delete set {TABLE} {_set_name(*each)}" for each in gone]
+    return "\n".join([*new, f"flush chain {TABLE} {CHAIN}", *rules, *old])
 
 
 def chain_names(marks: Marks, number: int) -> tuple[str, str]:

@@ -19,10 +19,11 @@ from eacf.enforce.ruleset import (
     Change,
     Marks,
     Pair,
+    Width,
     add_chains,
-    add_width,
     chain_names,
     delete_chains,
+    look_into,
     removals,
     table,
     transaction,
@@ -37,7 +38,7 @@ MAX_CHAINS: Final = 1000
 MAX_REPAIRS: Final = 64
 """Rules that are tried alone in one go; where so many are refused the kernel refuses them all, and each costs 10 ms."""
 IDLE_S: Final = 10.0
-"""A chain to which nothing jumps goes after this time."""
+"""A chain to which nothing jumps, and a set with nothing in it, go after this time."""
 
 _log = logging.getLogger("eacf.enforce")
 _clock = time.monotonic
@@ -63,10 +64,23 @@ class Account:
 
 
 @dataclass(slots=True)
-class _Chain:
-    names: tuple[str, str]
+class _Use:
+    """Of a chain, or of a set of subnets."""
+
     users: int = 0
     idle_since: float = 0.0
+
+    def more(self, count: int, now: float) -> None:
+        self.users += count
+        self.idle_since = now
+
+    def is_idle(self, now: float) -> bool:
+        return self.users <= 0 and now >= self.idle_since + IDLE_S
+
+
+@dataclass(slots=True)
+class _Chain(_Use):
+    names: tuple[str, str] = ("", "")
 
 
 class Table:
@@ -78,7 +92,7 @@ class Table:
         """Whether the kernel removes it when this process ends, in whatever way."""
         self._nft = nft
         self._chains: dict[Marks, _Chain] = {}
-        self._widths: set[tuple[int, int]] = set()
+        self._widths: dict[Width, _Use] = {}
         self._numbers = 0
         self._repairs = 0
 
@@ -149,15 +163,29 @@ class Table:
         self.start()
 
     def sweep(self, now: float) -> None:
-        """Remove chains that have long been without use."""
+        """Remove chains and sets that have long been without use. TableLost where the table is gone, which only happens to one
+        without an owner."""
+        if not self.owned and not self._is_there():
+            raise TableLost("table inet eacf is gone")
         for marks, chain in list(self._chains.items()):
-            if chain.users <= 0 and now >= chain.idle_since + IDLE_S:
+            if chain.is_idle(now):
                 try:
                     self._run(delete_chains(chain.names))
                 except NftError:  # an element that is over and not yet swept jumps there
                     chain.idle_since = now
                 else:
                     del self._chains[marks]
+        idle = [width for width, use in self._widths.items() if use.is_idle(now)]
+        if idle:
+            left = {width: use for width, use in self._widths.items() if width not in idle}
+            try:
+                self._run(look_into(left, gone=idle))
+            except NftError as error:
+                _log.warning("sets that are empty stay: %s", error)
+                for width in idle:
+                    self._widths[width].idle_since = now
+            else:
+                self._widths = left
 
     def end(self) -> None:
         """Remove it, and with it every rule."""
@@ -175,8 +203,8 @@ class Table:
                 if change.new is not None and change.new.marks is not None:
                     self._chain(change.new.marks, now)
                 elif not isinstance(change.target, Pair) and (width := width_of(change.target)) not in self._widths:
-                    self._run(add_width(*width))
-                    self._widths.add(width)
+                    self._run(look_into((*self._widths, width), come=[width]))
+                    self._widths[width] = _Use(idle_since=now)
             except NftError as error:
                 self._repair(Change(change.target, change.old, None, 0.0), now)
                 failed.append((change, str(error)))
@@ -192,7 +220,7 @@ class Table:
         self._numbers += 1
         names = chain_names(marks, self._numbers)
         self._run(add_chains(marks, names))
-        self._chains[marks] = _Chain(names, idle_since=now)
+        self._chains[marks] = _Chain(names=names, idle_since=now)
 
     def _put(self, changes: Sequence[Change], now: float, failed: list[tuple[Change, str]]) -> None:
         try:
@@ -224,14 +252,17 @@ class Table:
         return None
 
     def _count(self, change: Change, now: float, *, in_place: bool) -> None:
-        """Who jumps to a chain."""
-        old = None if change.old is None else change.old.marks
-        new = None if change.new is None else change.new.marks
-        if old is not None and (chain := self._chains.get(old)) is not None:
-            chain.users -= 1
-            chain.idle_since = now
-        if in_place and new is not None:
-            self._chains[new].users += 1
+        """Who uses a chain or a set of subnets."""
+        for element, count in ((change.old, -1), (change.new if in_place else None, 1)):
+            use: _Use | None = None
+            if element is None:
+                continue
+            if not isinstance(change.target, Pair):
+                use = self._widths.get(width_of(change.target))
+            elif element.marks is not None:
+                use = self._chains.get(element.marks)
+            if use is not None:
+                use.more(count, now)
 
     def _run(self, text: str) -> None:
         began = _clock()
