@@ -124,6 +124,14 @@ def test_settings_made_by_hand_are_checked_too() -> None:
         Settings(batch_flows=33)
 
 
+@pytest.mark.parametrize(("one", "other"), [("bus_key", "bus_server_key"), ("bus_server_key", "bus_key")])
+def test_a_bus_behind_a_relay_takes_both_keys(one: str, other: str) -> None:
+    with pytest.raises(SettingError, match=f"^{one} is set and {other} is not"):
+        resolve(None, {}, {one: "x.curve"})
+    resolved = resolve(None, {}, {one: "x.curve", other: "y.curve"})
+    assert (resolved.settings.bus_key is None, resolved.settings.bus_server_key is None) == (False, False)
+
+
 def test_each_setting_has_words_for_people() -> None:
     assert list(SETTINGS) == [field.name for field in fields(Settings)]
     assert all(setting.allowed.what.endswith(".") for setting in SETTINGS.values())

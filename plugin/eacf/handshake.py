@@ -22,8 +22,9 @@ RECONNECT_MAX_MS = 2_000
 """A relay that is away is looked for with pauses that grow to this."""
 HEARTBEAT_MS, SILENCE_MS = 5_000, 15_000
 """Across a network an end can vanish without a word: it is asked so often, and given up after such a silence."""
-_DOUBTFUL = 2
-"""A connection that ends within its handshake means nothing once: the other end may have been ending itself."""
+_DOUBTFUL, _OTHERWISE = 2, 6
+"""A connection that ends within its handshake means nothing once: the other end may have been ending itself. So often in a row it
+says more than a plain refusal before."""
 _EVENTS = (
     zmq.EVENT_HANDSHAKE_SUCCEEDED
     | zmq.EVENT_HANDSHAKE_FAILED_AUTH
@@ -47,7 +48,7 @@ class Handshake:
         self._socket = socket
         self._endpoint = endpoint
         self._keys = keys
-        self._failures = 0
+        self._vague = 0
         if keys is not None:
             socket.curve_publickey = keys.own.public.encode()
             socket.curve_secretkey = keys.own.secret.encode()
@@ -79,16 +80,17 @@ class Handshake:
         if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
             if self.problem is not None:
                 _log.info("%s: connected now", self._endpoint)
-            self.problem, self._failures, self.retry_at = None, 0, float("inf")
+            self.problem, self._vague, self.retry_at = None, 0, float("inf")
             return
-        self._failures += 1
         if event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-            if self._keys is None or self._failures < _DOUBTFUL:
+            self._vague += 1
+            if self._keys is None or self._vague < (_DOUBTFUL if self.problem is None else _OTHERWISE):
                 return  # libzmq tries again
             self._say(
                 "ended the handshake without a word: what listens there is no `eacf relay`, or bus_server_key is not its public key"
             )
             return
+        self._vague = 0
         self.retry_at = now + RETRY_S
         if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH and self._keys is not None:
             self._say(

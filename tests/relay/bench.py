@@ -85,7 +85,8 @@ def main() -> None:
         try:
             there = Endpoints("tcp://127.0.0.1:17557", "tcp://127.0.0.1:17558", curve.BusKeys(own, relay.public))
             for payload, flows, rate in ((0, 1, 1000.0), (3000, 1, 1000.0), (0, 16, None), (3000, 32, None)):
-                what = f"{payload:>5} bytes of payload, {flows:>2} flows a message, {'as many as go' if rate is None else f'{rate:g} messages/s'}"
+                speed = "as many as go" if rate is None else f"{rate:g} messages/s"
+                what = f"{payload:>5} bytes of payload, {flows:>2} flows a message, {speed}"
                 print(f"{what}: direct {rounds(bus, bus.endpoints, payload, flows, rate)}", flush=True)
                 before, began = sum(facts.cpu_times()[:2]), time.perf_counter()
                 print(f"{what}: relay  {rounds(bus, there, payload, flows, rate)}", end="", flush=True)

@@ -11,21 +11,33 @@ from eacf.relay.rules import ANY, ROLES, Rule, event_of
 from eacf.wire import (
     FORMAT,
     ZEEK_TOPIC,
+    Acted,
+    ModelOrder,
     encode,
+    encode_acted,
+    encode_acts,
     encode_alarm,
     encode_flows,
     encode_hello,
+    encode_model,
     encode_status_request,
     encode_tap_ready,
     encode_verdicts,
     encode_who,
+    enforce_topic,
+    enforced_topic,
     envelope,
     flow_topic,
+    model_topic,
+    tap_topic,
     verdict_topic,
 )
 
 ID = "0123456789ab"
 BODIES = {
+    b"EACF::acted": encode_acted(ID, [Acted("a.1", "in place")]),
+    b"EACF::acts": encode_acts("eacf.enforced.zeek.", []),
+    b"EACF::model_order": encode_model(ModelOrder("eacf.control.reply.0123456789ab.", b"order")),
     b"EACF::who": encode_who(),
     b"EACF::flows": encode_flows("eacf.verdict.zeek.", []),
     b"EACF::hello": encode_hello(ID, "model", Needs(0, 0, 8, False)),
@@ -67,6 +79,13 @@ def test_any_bytes_have_a_name_or_none(body: bytes) -> None:
         ("collect", verdict_topic("zeek-1"), b"EACF::verdicts", "event"),
         ("status", b"eacf.control.request.", b"EACF::status_request", None),
         ("status", ZEEK_TOPIC, b"EACF::alarm", "event"),
+        ("enforce", enforced_topic(ID), b"EACF::acted", None),
+        ("enforce", enforce_topic(ID), b"EACF::acts", "event"),
+        ("worker", enforced_topic(ID), b"EACF::acted", "event"),
+        ("train", model_topic(ID), b"EACF::model_order", None),
+        ("train", ZEEK_TOPIC, b"EACF::hello", "event"),
+        ("status", model_topic(ID), b"EACF::model_order", "event"),
+        (ANY, enforce_topic(ID), b"EACF::acts", "event"),
         (ANY, ZEEK_TOPIC, b"EACF::alarm", None),
         (ANY, flow_topic(ID), b"EACF::flows", "event"),
     ],
@@ -101,5 +120,6 @@ def test_whole_topics_are_heard_and_no_prefix() -> None:
         b"zeek.",
     ):
         assert not rule.may_hear(topic)
-    heard = {role: Rule(role).may_hear(flow_topic(ID)) for role in ROLES}
-    assert [role for role, may in heard.items() if may] == ["worker"]
+    own = {"worker": flow_topic(ID), "collect": tap_topic(ID), "enforce": enforce_topic(ID), "train": ZEEK_TOPIC}
+    for role, topic in own.items():
+        assert [each for each in ROLES if Rule(each).may_hear(topic)] == [role]

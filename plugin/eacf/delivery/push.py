@@ -121,8 +121,8 @@ def push(
     """Send a signed bundle to every worker on the bus that takes models; what each made of it, by worker.
 
     `wait_s`: how long nothing may be heard of a worker, or no worker be there. A worker that leaves meanwhile has as long
-    to come back, under another id, where it goes on. `turn` is called at least once a second. Raises BundleError where `data` is no signed bundle, BusError where
-    no bus is there.
+    to come back, under another id, where it goes on. `turn` is called at least once a second. Raises BundleError where `data` is
+    no signed bundle, BusError where no bus is there.
     """
     manifest = unpack(data)[MANIFEST]
     read = read_manifest(manifest)

@@ -18,7 +18,7 @@ MAX_SENDER = 255
 
 _ID = rb"[0-9a-f]{12}"
 _VERDICT = rb"eacf\.verdict\.[!-\-/-~]{1,200}\."
-_ENFORCED = rb"eacf\.enforced\.[!-\-/-~]{1,200}\."
+_ENFORCED = rb"eacf\.enforced\." + _ID + rb"\."
 _REPLY = rb"eacf\.control\.reply\." + _ID + rb"\."
 _MODEL = rb"eacf\.control\.model\." + _ID
 _REQUEST, _ZEEK = re.escape(CONTROL_REQUEST_TOPIC), re.escape(ZEEK_TOPIC)

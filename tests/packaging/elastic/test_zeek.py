@@ -23,9 +23,7 @@ block = true
 
 
 @pytest.mark.zeek
-def test_json_lines_beside_tab_separated_ones(
-    tmp_path: Path, repository: Path, zeek: Path
-) -> None:
+def test_json_lines_beside_tab_separated_ones(tmp_path: Path, repository: Path, zeek: Path) -> None:
     (tmp_path / "policy.toml").write_text(POLICY)
     (tmp_path / "packages").mkdir()
     (tmp_path / "packages" / "eacf").symlink_to(repository / "zeek")
