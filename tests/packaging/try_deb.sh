@@ -304,7 +304,7 @@ WATCH
     inside sh -c "kill -STOP $(property eacf-worker@a MainPID)"
     until_true 20 sh -c "[ \"\$(nsenter -t $leader -a -- systemctl show -p NRestarts --value eacf-worker@a)\" = 1 ]" || fail "the watchdog slept"
     until_true 30 serves a "$testbed" || fail "after the watchdog: $(property eacf-worker@a StatusText)"
-    journal eacf-worker@a | grep -q "File .*eacf/worker/loop.py" || fail "the journal does not say where it hung"
+    journal eacf-worker@a | grep "File .*eacf/worker/loop.py" >/dev/null || fail "the journal does not say where it hung"
     ok "the journal says where: $(journal eacf-worker@a | grep -m1 'File .*eacf/worker/loop.py')"
     rm -r "$root/etc/systemd/system/eacf-worker@a.service.d"
     inside systemctl daemon-reload
