@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import select
 import signal
 import socket
@@ -20,8 +21,10 @@ import pytest
 from eacf import handshake
 from eacf.bus import EmbeddedBus, Endpoints, Peer
 from eacf.flow import Needs, Sample
+from eacf.relay import topics
 from eacf.wire import (
     CONTROL_REQUEST_TOPIC,
+    FORMAT,
     ZEEK_TOPIC,
     Verdicts,
     control_reply_topic,
@@ -87,14 +90,14 @@ def test_a_real_worker_answers_flows_through_it(site: Site) -> None:
     with Peer(site.bus.endpoints, "zeek", [ZEEK], watch=True) as zeek:
         worker = subprocess.Popen(command, stderr=subprocess.PIPE)
         try:
-            topics: list[bytes] = []
+            known: list[bytes] = []
 
             def found() -> bool:
-                topics.extend(t for added, t in zeek.subscriptions() if added and t.startswith(b"eacf.flow."))
-                return bool(topics)
+                known.extend(t for added, t in zeek.subscriptions() if added and t.startswith(b"eacf.flow."))
+                return bool(known)
 
             site.until(found, zeek)
-            zeek.send(topics[0], encode_flows(ZEEK.decode(), samples))
+            zeek.send(known[0], encode_flows(ZEEK.decode(), samples))
             answered: list[str] = []
 
             def answers() -> bool:
@@ -243,6 +246,38 @@ def test_one_that_does_not_read_misses_messages_and_the_others_none(bus: Embedde
             assert site.relay.account.out == 2 * number
     finally:
         site.close()
+
+
+def test_one_that_asks_for_all_the_world_is_a_nuisance_and_no_more(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topics, "MAX_TOPICS", 50)
+    with (
+        Peer(site.bus.endpoints, "zeek", watch=True) as zeek,
+        Peer(site.admit("gpu", "worker"), "worker", [flow_topic(ONE)], watch=True) as worker,
+        Peer(site.admit("bad", "status"), "bad", [b"%d" % number for number in range(60)]) as bad,
+    ):
+        site.until(heard(zeek, flow_topic(ONE)), zeek)
+        site.until(lambda: site.relay.account.cuts, bad, worker, zeek)
+        bad.close()
+        told: list[tuple[bool, bytes]] = []
+        site.until(lambda: told.extend(zeek.subscriptions()) or told[-1:] == [(True, flow_topic(ONE))], zeek, worker)
+        zeek.send(flow_topic(ONE), encode_who())
+        site.until(lambda: worker.receive(1), worker)
+
+
+def test_whatever_frames_a_client_sends(site: Site) -> None:
+    """What has no event that its role may say in it goes nowhere; whether the rest of a message fits is for the receiver to say."""
+    where, rng = site.admit("bad", "worker"), random.Random(5)
+    with Peer(where, "bad", [flow_topic(ONE)], watch=True) as bad, Peer(site.bus.endpoints, "spy", [b""]) as spy:
+        site.until(heard(bad, b""), bad)
+        for _ in range(300):
+            frames = [rng.randbytes(rng.choice((0, 1, 24, 300))) for _ in range(rng.randrange(1, 7))]
+            if rng.random() < 0.5 and len(frames) > 3:
+                frames[0], frames[2], frames[3] = ZEEK_TOPIC, FORMAT, HELLO[: rng.randrange(30)]
+            bad._pub.send_multipart(frames)
+        site.until(lambda: site.relay.account.taken >= 300, bad)
+        assert spy.receive(10) == []
+        assert bad.send(ZEEK_TOPIC, HELLO)
+        site.until(lambda: spy.receive(1), spy)
 
 
 @contextmanager

@@ -49,6 +49,17 @@ def test_there_is_a_bound() -> None:
     assert topics.ask(A, "one", allowed=True) == (True, True)
 
 
+def test_too_many_refusals_are_told_and_forgotten_together() -> None:
+    topics = Topics()
+    topics.ask(A, "one", allowed=True)
+    for number in range(MAX_TOPICS + 1):
+        assert not topics.overrun
+        topics.ask(b"%d" % number, "two", allowed=False)
+    assert topics.overrun
+    assert topics.clear() == [A]
+    assert not topics.overrun
+
+
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from([A, B]), st.sampled_from(["one", "two"]))))
 def test_the_bus_is_told_of_a_first_and_a_last(steps: list[tuple[bool, bytes, str]]) -> None:
     """Whatever clients do that give their name: the bus hears + and - of a topic in turn, and holds it while one has it."""

@@ -31,7 +31,7 @@ class Account:
     reloads: Counter[str] = field(default_factory=Counter)
     """The folder of clients read again: ``done``, ``refused``."""
     cuts: int = 0
-    """Times that all connections were closed, since a key was taken away."""
+    """Times that all connections were closed: a key was taken away, or clients asked for too much that they may not hear."""
 
     def report(
         self,

@@ -112,6 +112,11 @@ class Relay:
             self._out()
         if sockets.taken in ready:
             self._in()
+        if self._topics.overrun:
+            self.notices.note(
+                "all clients cut off", "some of them asked for more topics that they may not hear than is kept in mind"
+            )
+            self.cut()
 
     def cut(self) -> None:
         """Close all connections of clients and listen anew; those that are still let in come again by themselves."""

@@ -20,6 +20,8 @@ BUS_MESSAGES = 10_000
 """Messages that wait at the bus's side, either way."""
 REMOTE_MESSAGES = 1_000
 """Messages from one client that wait to be read; then they wait with the client."""
+MAX_SUBSCRIPTION = 1024
+"""Bytes of what a client sends where it hears; libzmq ends the connection of one that sends more."""
 AGAIN_S = 0.01
 """Between two tries for an address."""
 _ZAP = "inproc://zeromq.zap.01"
@@ -81,7 +83,7 @@ class Sockets:
         socket = self.context.socket(kind)
         socket.setsockopt(zmq.SNDHWM, self._queue)
         socket.setsockopt(zmq.RCVHWM, REMOTE_MESSAGES)
-        socket.setsockopt(zmq.MAXMSGSIZE, MAX_BODY)
+        socket.setsockopt(zmq.MAXMSGSIZE, MAX_BODY if kind == zmq.XSUB else MAX_SUBSCRIPTION)
         socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
         socket.setsockopt(zmq.ZAP_DOMAIN, DOMAIN)
         socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)

@@ -30,6 +30,8 @@ class Topics:
         self._shared = set(own)
         self._held: dict[bytes, _Held] = {}
         self._refused: dict[bytes, int] = {}
+        self.overrun = False
+        """More was refused than is kept in mind: who leaves what can no longer be told, and all must begin anew (:meth:`clear`)."""
 
     def __len__(self) -> int:
         return len(self._held)
@@ -38,8 +40,8 @@ class Topics:
         """A client subscribes: whether that is granted, and whether the bus has to hear of it."""
         held = self._held.get(topic)
         if not allowed or (held is not None and held.key != key) or (held is None and len(self._held) >= MAX_TOPICS):
-            if len(self._refused) < MAX_TOPICS:
-                self._refused[topic] = self._refused.get(topic, 0) + 1
+            self._refused[topic] = self._refused.get(topic, 0) + 1
+            self.overrun = self.overrun or len(self._refused) > MAX_TOPICS
             return False, False
         if topic in SHARED:
             new = topic not in self._shared
@@ -78,4 +80,5 @@ class Topics:
         gone = list(self._held)
         self._held.clear()
         self._refused.clear()
+        self.overrun = False
         return gone
