@@ -189,6 +189,31 @@ def test_bounds_refuse_with_the_reason(start: Start, ask: Ask) -> None:
     assert kernel.settle() == [("9", "in place", None)]
 
 
+def test_a_host_that_is_dropped_again_and_again_stays_dropped(start: Start, ask: Ask) -> None:
+    ledger, kernel = start(rules=8, rules_per_host=3)
+    for number in range(3):
+        ledger.ask(ask(number, "drop", lasts_s=60.0 + number), NODE, 0.0)
+    kernel.settle()
+    why = "a newer one took its place: 10.1.0.2 has 3 rules (bounds.rules_per_host)"
+    ledger.ask(ask(3, "drop"), NODE, 1.0)
+    ledger.ask(ask(4, "drop"), NODE, 1.0)
+    ledger.ask(ask(5), NODE, 1.0)
+    assert kernel.settle() == [
+        ("3", "in place", None),
+        ("0", "gone", why),
+        ("4", "in place", None),
+        ("1", "gone", why),
+        ("5", "refused", "10.1.0.2 has 3 rules (bounds.rules_per_host)"),
+    ]
+    assert (kernel.drops, ledger.removed) == (3, {"displaced": 2})
+    for number in range(10, 15):
+        ledger.ask(ask(number, orig_h=f"10.1.1.{number}"), NODE, 1.0)
+    ledger.ask(ask(20, "drop", orig_h="10.1.9.9"), NODE, 1.0)
+    ledger.ask(ask(21, "drop"), NODE, 1.0)
+    assert [outcome for _, outcome, _ in kernel.settle()] == ["in place"] * 5 + ["refused", "in place", "gone"]
+    assert (kernel.drops, len(ledger.rules)) == (3, 8)
+
+
 def test_rules_a_second(start: Start, ask: Ask) -> None:
     ledger, kernel = start(rules_per_second=10)
     for number in range(12):

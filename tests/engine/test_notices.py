@@ -29,3 +29,9 @@ def test_a_detail_is_cut() -> None:
     notices.note("a", "x" * 10_000)
     (line,) = notices.due(0.0)
     assert len(line) < MAX_DETAIL + 100
+
+
+def test_what_a_peer_puts_into_a_detail_makes_no_line_of_its_own() -> None:
+    notices = Notices()
+    notices.note("acts refused", "no kind x\n2026-01-01 ERROR forged\x1b[2J\u202e\ud800é")
+    assert notices.due(0.0) == ["acts refused: 1 since last told; the last: no kind x?2026-01-01 ERROR forged?[2J??é"]

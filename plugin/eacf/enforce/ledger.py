@@ -74,13 +74,15 @@ class Ledger:
         self.policy = policy
         self.rules: dict[str, Rule] = {}
         self.removed: Counter[str] = Counter()
-        """Rules that ended, by why: "asked", "expired", "policy", "nft"."""
+        """Rules that ended, by why: "asked", "expired", "policy", "displaced" (a newer one took its place), "nft"."""
         self.by_kind: Counter[str] = Counter()
         """Rules that are there."""
         self._slots: dict[Target, _Slot] = {}
         self._changed: dict[Target, None] = {}
         self._unsaved: dict[str, None] = {}
         self._by_host: Counter[Address] = Counter()
+        self._drops: dict[Address, dict[str, None]] = {}
+        """Ids of the connections that are dropped, by host, the oldest first."""
         self._ends: list[tuple[float, str]] = []
         self._replies: list[Reply] = []
         self._tokens = float(policy.bounds.rules_per_second)
@@ -219,11 +221,13 @@ class Ledger:
         if slot is not None and element.marks is not None and any(rule.element.marks is None for rule in slot.rules):
             raise Refusal("blocked", "the connection is blocked")
         host = act.orig_h
-        self._room(host)
+        why, oldest = self._room(host, act.kind)
         if reply is not None:
             self._spend(now)
-        if slot is None:
-            slot = self._slots[target] = _Slot()
+        if oldest is not None:
+            self._replies.append(Reply(oldest.reply_to, oldest.act.id, GONE, f"a newer one took its place: {why}"))
+            self._remove(oldest, "displaced")
+        slot = self._slots.setdefault(target, _Slot())
         best = _best(slot.rules)
         if reply is not None and best is not None and best.element == element:
             reply.outcome = EXISTS
@@ -232,6 +236,8 @@ class Ledger:
         slot.rules.append(rule)
         self._by_host[host] += 1
         self.by_kind[act.kind] += 1
+        if act.kind == "drop":
+            self._drops.setdefault(host, {})[act.id] = None
         self._lasts(rule, until)
 
     def _lasts(self, rule: Rule, until: float) -> None:
@@ -246,6 +252,10 @@ class Ledger:
         del self.rules[id_]
         self._slots[rule.target].rules.remove(rule)
         self.by_kind[rule.act.kind] -= 1
+        if rule.act.kind == "drop":
+            del self._drops[host][id_]
+            if not self._drops[host]:
+                del self._drops[host]
         self._by_host[host] -= 1
         if not self._by_host[host]:
             del self._by_host[host]
@@ -265,12 +275,20 @@ class Ledger:
             del self._slots[target]
             self._changed.pop(target, None)
 
-    def _room(self, host: Address) -> None:
+    def _room(self, host: Address, kind: str) -> tuple[str, Rule | None]:
+        """Why there is no room for one rule more, and the rule that has to go for it, None: there is. A connection that is to be
+        dropped takes the place of its host's oldest one, which is over most probably: else a host that connects again and again
+        would soon be dropped no more."""
         bounds = self.policy.bounds
-        if len(self.rules) >= bounds.rules:
-            raise Refusal("full", f"{bounds.rules} rules are in place (bounds.rules)")
         if self._by_host[host] >= bounds.rules_per_host:
-            raise Refusal("host_full", f"{host} has {bounds.rules_per_host} rules (bounds.rules_per_host)")
+            reason, why = "host_full", f"{host} has {bounds.rules_per_host} rules (bounds.rules_per_host)"
+        elif len(self.rules) >= bounds.rules:
+            reason, why = "full", f"{bounds.rules} rules are in place (bounds.rules)"
+        else:
+            return "", None
+        if kind != "drop" or host not in self._drops:
+            raise Refusal(reason, why)
+        return why, self.rules[next(iter(self._drops[host]))]
 
     def _spend(self, now: float) -> None:
         """One of the rules that this second may bring."""

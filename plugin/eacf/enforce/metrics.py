@@ -71,10 +71,11 @@ ENFORCE: tuple[Family, ...] = (
     counters(
         f"{_E}removed",
         "rules",
-        "Rules that ended, by reason: asked (Zeek said so), expired, policy (read again, and it does not allow them).",
+        "Rules that ended, by reason: asked (Zeek said so), expired, policy (read again, and it does not allow them), displaced (its host "
+        "is full, and a newer block took its place), nft (the kernel would not have it back).",
         "reason",
         "removed",
-        known=("asked", "expired", "policy"),
+        known=("asked", "expired", "policy", "displaced", "nft"),
     ),
     latency(f"{_E}latency_seconds", "From an act's arrival to its being in place."),
     counter(f"{_E}transactions", "transactions", "Transactions of nftables.", "nft", "transactions"),

@@ -148,7 +148,7 @@ def add_chains(marks: Marks, names: tuple[str, str]) -> str:
         lines.append(f"meta priority set {marks.tc:#010x}")
     if marks.dscp is not None:
         lines += [f"ip dscp set {marks.dscp}", f"ip6 dscp set {marks.dscp}"]
-    commands = []
+    commands: list[str] = []
     for name in dict.fromkeys(names):
         commands += [f"add chain {TABLE} {name}", *(f"add rule {TABLE} {name} {line}" for line in lines)]
     return "\n".join(commands)
@@ -159,17 +159,24 @@ def delete_chains(names: tuple[str, str]) -> str:
     return "\n".join(f"delete chain {TABLE} {name}" for name in dict.fromkeys(names))
 
 
-def transaction(changes: Iterable[Change], chains: Mapping[Marks, tuple[str, str]], now: float) -> str:
-    """All of them as one text: first what goes, then what comes."""
+def transaction(
+    changes: Iterable[Change], chains: Mapping[Marks, tuple[str, str]], now: float, *, surely: bool = False
+) -> str:
+    """All of them as one text: first what goes, then what comes. `surely`: what goes need not be there; it is put there first,
+    which changes nothing where it is."""
     gone: dict[str, list[str]] = {}
     come: dict[str, list[str]] = {}
+    before: dict[str, list[str]] = {}
     for change in changes:
         name = _holder(change.target)
         if change.old is not None:
             gone.setdefault(name, []).extend(_keys(change.target))
+            if surely:
+                before.setdefault(name, []).extend(_elements(change.target, change.old, now, chains, now))
         if change.new is not None:
             come.setdefault(name, []).extend(_elements(change.target, change.new, change.until, chains, now))
-    lines = [f"delete element {TABLE} {name} {{ {', '.join(keys)} }}" for name, keys in gone.items()]
+    lines = [f"add element {TABLE} {name} {{ {', '.join(elements)} }}" for name, elements in before.items()]
+    lines += [f"delete element {TABLE} {name} {{ {', '.join(keys)} }}" for name, keys in gone.items()]
     lines += [f"add element {TABLE} {name} {{ {', '.join(elements)} }}" for name, elements in come.items()]
     return "\n".join(lines)
 

@@ -35,8 +35,8 @@ CHANGES: Final = 1000
 """Of one transaction at most: 10 to 20 ms."""
 MAX_CHAINS: Final = 1000
 """Different marks at a time; one more is refused."""
-MAX_REPAIRS: Final = 64
-"""Rules that are tried alone in one go; where so many are refused the kernel refuses them all, and each costs 10 ms."""
+MAX_REPAIRS: Final = 16
+"""Rules that are tried alone in one go; where so many are refused the kernel refuses them all, and each costs up to 0.1 s."""
 IDLE_S: Final = 10.0
 """A chain to which nothing jumps, and a set with nothing in it, go after this time."""
 
@@ -167,14 +167,11 @@ class Table:
         without an owner."""
         if not self.owned and not self._is_there():
             raise TableLost("table inet eacf is gone")
-        for marks, chain in list(self._chains.items()):
-            if chain.is_idle(now):
-                try:
-                    self._run(delete_chains(chain.names))
-                except NftError:  # an element that is over and not yet swept jumps there
-                    chain.idle_since = now
-                else:
-                    del self._chains[marks]
+        unused = [marks for marks, chain in self._chains.items() if chain.is_idle(now)]
+        if unused and not self._delete_chains(unused):
+            for each in unused[:MAX_REPAIRS]:  # an element that is over and not yet swept jumps to one of them
+                if not self._delete_chains([each]):
+                    self._chains[each].idle_since = now
         idle = [width for width, use in self._widths.items() if use.is_idle(now)]
         if idle:
             left = {width: use for width, use in self._widths.items() if width not in idle}
@@ -187,6 +184,16 @@ class Table:
             else:
                 self._widths = left
 
+    def _delete_chains(self, unused: Sequence[Marks]) -> bool:
+        """In one transaction; whether the kernel took it."""
+        try:
+            self._run("\n".join(delete_chains(self._chains[each].names) for each in unused))
+        except NftError:
+            return False
+        for each in unused:
+            del self._chains[each]
+        return True
+
     def end(self) -> None:
         """Remove it, and with it every rule."""
         try:
@@ -195,46 +202,76 @@ class Table:
             _log.warning("table inet eacf is not there to be removed: %s", error)
 
     def _prepare(self, changes: Sequence[Change], now: float) -> tuple[list[Change], list[tuple[Change, str]]]:
-        """Sets and chains that these need and that are not there yet."""
+        """Sets and chains that these need and that are not there yet. Of a change that cannot have them, what was before goes
+        all the same."""
+        needs = [_needed(change) for change in changes]
+        marks = [each for each in dict.fromkeys(needs) if isinstance(each, Marks) and each not in self._chains]
+        room = MAX_CHAINS - len(self._chains)
+        refused: dict[Marks | Width, str] = dict.fromkeys(marks[room:], f"{MAX_CHAINS:,} different marks are in use")
+        self._add_chains(marks[:room], now, refused)
+        for width in dict.fromkeys(needs):
+            if isinstance(width, tuple) and width not in self._widths:
+                self._add_width(width, now, refused)
         ready: list[Change] = []
         failed: list[tuple[Change, str]] = []
-        for change in changes:
-            try:
-                if change.new is not None and change.new.marks is not None:
-                    self._chain(change.new.marks, now)
-                elif not isinstance(change.target, Pair) and (width := width_of(change.target)) not in self._widths:
-                    self._run(look_into((*self._widths, width), come=[width]))
-                    self._widths[width] = _Use(idle_since=now)
-            except NftError as error:
-                self._repair(Change(change.target, change.old, None, 0.0), now)
-                failed.append((change, str(error)))
-            else:
+        for change, need in zip(changes, needs, strict=True):
+            why = None if need is None else refused.get(need)
+            if why is None:
                 ready.append(change)
+                continue
+            failed.append((change, why))
+            if change.old is not None:
+                ready.append(Change(change.target, change.old, None, 0.0))
         return ready, failed
 
-    def _chain(self, marks: Marks, now: float) -> None:
-        if marks in self._chains:
+    def _add_chains(self, marks: Sequence[Marks], now: float, refused: dict[Marks | Width, str]) -> None:
+        """All in one transaction, or in halves."""
+        if not marks:
             return
-        if len(self._chains) >= MAX_CHAINS:
-            raise NftError(f"{MAX_CHAINS} different marks are in use")
-        self._numbers += 1
-        names = chain_names(marks, self._numbers)
-        self._run(add_chains(marks, names))
-        self._chains[marks] = _Chain(names=names, idle_since=now)
-
-    def _put(self, changes: Sequence[Change], now: float, failed: list[tuple[Change, str]]) -> None:
+        names = {each: chain_names(each, self._numbers + at) for at, each in enumerate(marks, 1)}
+        self._numbers += len(marks)
         try:
-            self._run(transaction(changes, {marks: chain.names for marks, chain in self._chains.items()}, now))
+            self._run("\n".join(add_chains(each, of) for each, of in names.items()))
         except NftError as error:
-            if len(changes) == 1 or self._repairs >= MAX_REPAIRS:
+            if len(marks) == 1 or self._repairs >= MAX_REPAIRS:
+                self._repairs += 1
+                refused.update(dict.fromkeys(marks, str(error)))
+                return
+            half = len(marks) // 2
+            self._add_chains(marks[:half], now, refused)
+            self._add_chains(marks[half:], now, refused)
+        else:
+            self._chains.update({each: _Chain(names=of, idle_since=now) for each, of in names.items()})
+
+    def _add_width(self, width: Width, now: float, refused: dict[Marks | Width, str]) -> None:
+        try:
+            self._run(look_into((*self._widths, width), come=[width]))
+        except NftError as error:
+            refused[width] = str(error)
+        else:
+            self._widths[width] = _Use(idle_since=now)
+
+    def _put(
+        self, changes: Sequence[Change], now: float, failed: list[tuple[Change, str]], *, surely: bool = False
+    ) -> None:
+        """In one transaction; where that is refused, in one that does not mind whether what goes is there; then in halves."""
+        try:
+            self._run(self._text(changes, now, surely=surely))
+        except NftError as error:
+            if not surely:
+                self._put(changes, now, failed, surely=True)
+            elif len(changes) == 1 or self._repairs >= MAX_REPAIRS:
                 for change in changes:
                     why = self._repair(change, now) if self._repairs < MAX_REPAIRS else str(error)
                     if why is not None:
                         failed.append((change, why))
-                return
-            half = len(changes) // 2
-            self._put(changes[:half], now, failed)
-            self._put(changes[half:], now, failed)
+            else:
+                half = len(changes) // 2
+                self._put(changes[:half], now, failed, surely=True)
+                self._put(changes[half:], now, failed, surely=True)
+
+    def _text(self, changes: Sequence[Change], now: float, *, surely: bool = False) -> str:
+        return transaction(changes, {marks: chain.names for marks, chain in self._chains.items()}, now, surely=surely)
 
     def _repair(self, change: Change, now: float) -> str | None:
         """One target by itself, whatever is there for it; why the kernel does not take what is to be there."""
@@ -244,9 +281,8 @@ class Table:
                 self._run(removal)
         if change.new is None:
             return None
-        chains = {marks: chain.names for marks, chain in self._chains.items()}
         try:
-            self._run(transaction([Change(change.target, None, change.new, change.until)], chains, now))
+            self._run(self._text([Change(change.target, None, change.new, change.until)], now))
         except NftError as error:
             return str(error)
         return None
@@ -271,7 +307,7 @@ class Table:
             self._nft.run(text)
         except NftError:
             self.account.failed += 1
-            if not self._is_there():
+            if not self.owned and not self._is_there():
                 raise TableLost("table inet eacf is gone") from None
             raise
         finally:
@@ -283,3 +319,10 @@ class Table:
         except NftError:
             return False
         return True
+
+
+def _needed(change: Change) -> Marks | Width | None:
+    """The chain or the set that must be there for it."""
+    if change.new is None:
+        return None
+    return change.new.marks if isinstance(change.target, Pair) else width_of(change.target)

@@ -25,12 +25,12 @@ class Notices:
         self._waiting = False
 
     def note(self, subject: str, detail: str, count: int = 1) -> None:
-        """`subject` happened `count` times; `detail` is about the last one."""
+        """`subject` happened `count` times; `detail` is about the last one; what a peer put into it makes no line of its own."""
         about = self._subjects.get(subject)
         if about is None:
             about = self._subjects[subject] = _Subject()
         about.count += count
-        about.detail = detail[:MAX_DETAIL]
+        about.detail = "".join(each if each.isprintable() else "?" for each in detail[:MAX_DETAIL])
         self._waiting = True
 
     def due(self, now: float) -> list[str]:
