@@ -9,11 +9,13 @@ import sys
 import termios
 import time
 import tty
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.text import Text
 
 from eacf.bus import Endpoints
 from eacf.service import Signals
@@ -27,6 +29,8 @@ RETRY_S = 0.1
 """How often it is looked whether the bus has come."""
 SEEK_S = 1.0
 """A bus that does not show itself for so long is not there."""
+RENEW_S = 3.0
+"""While somebody is silent we come to the bus anew so often: who was on a bus that ended is then no longer waited for."""
 KEY_BYTES = 64
 
 _clock = time.monotonic
@@ -53,36 +57,86 @@ def once(endpoints: Endpoints, interval_s: float, timeout_s: float, width: int) 
 
 def live(endpoints: Endpoints, interval_s: float) -> int:
     """Draw until q, a signal, or the end of the terminal; 0. For a main thread with a terminal."""
-    watch = Watch(interval_s)
     with ExitStack() as held:
         signals = held.enter_context(Signals())
-        asker = held.enter_context(Asker(endpoints))
         keys = held.enter_context(Keys(sys.stdin.fileno()))
         console = Console(highlight=False, markup=False)
         screen = held.enter_context(Live(console=console, screen=True, auto_refresh=False))
-        asker.peer.wake_on(signals.descriptor)
-        if keys.are_there:
-            asker.peer.wake_on(keys.descriptor)
-        begun = asked = ask_at = draw_at = _clock()
+        descriptors = [signals.descriptor, *([keys.descriptor] if keys.are_there else [])]
+        view = View(endpoints, interval_s, descriptors, _clock())
+        held.callback(view.close)
         while not (signals.end or signals.reload or keys.end()):
-            now = _clock()
-            if now >= ask_at:
-                if asker.ask():
-                    asked, ask_at = now, now + interval_s
-                    draw_at = now + min(SETTLE_S, interval_s)
-                    watch.asked()
-                else:
-                    ask_at = now + min(RETRY_S, interval_s)
-            if now >= draw_at:
-                seeks = not asker.on_bus and now - begun < SEEK_S
-                head = _head(asker, interval_s, keys=keys.are_there, seeks=seeks)
-                screen.update(Group(*frame(watch, head, now, console.width, console.height)), refresh=True)
-                draw_at = now + (interval_s if asker.on_bus else min(SEEK_S, interval_s))
-            asker.peer.wait(min(ask_at, draw_at) - _clock())
+            if view.turn(_clock()):
+                lines = view.lines(_clock(), console.width, console.height, keys=keys.are_there)
+                screen.update(Group(*lines), refresh=True)
+            view.wait(_clock())
             signals.clear()
-            if _take(asker, watch) and watch.sights and watch.answered(asked):
-                draw_at = min(draw_at, _clock())
     return 0
+
+
+class View:
+    """Who is asked, and when there is something new to be drawn."""
+
+    def __init__(self, endpoints: Endpoints, interval_s: float, descriptors: Sequence[int], now: float) -> None:
+        """`descriptors`: of what else ends :meth:`wait`."""
+        self._endpoints = endpoints
+        self._interval_s = interval_s
+        self._descriptors = descriptors
+        self._watch = Watch(interval_s)
+        self._ask_at = self._draw_at = now
+        self._asked = now
+        self._asker = self._opened(now)
+
+    def turn(self, now: float) -> bool:
+        """Ask if it is time; whether it is time to draw."""
+        if self._asker.on_bus and now >= self._renew_at and self._somebody_is_silent(now):
+            self._asker.close()
+            self._asker = self._opened(now)
+        if now >= self._ask_at:
+            if self._asker.ask():
+                self._asked, self._ask_at = now, now + self._interval_s
+                self._draw_at = now + min(SETTLE_S, self._interval_s)
+                self._watch.asked()
+            else:
+                self._ask_at = now + min(RETRY_S, self._interval_s)
+        if now < self._draw_at:
+            return False
+        self._draw_at = now + (self._interval_s if self._asker.on_bus else min(SEEK_S, self._interval_s))
+        return True
+
+    def lines(self, now: float, width: int, height: int, *, keys: bool) -> list[Text]:
+        """The picture."""
+        seeks = not self._asker.on_bus and now < self._seen_by
+        head = _head(self._asker, self._interval_s, keys=keys, seeks=seeks)
+        return frame(self._watch, head, now, width, height)
+
+    def wait(self, now: float) -> None:
+        """Until a report, a key or a signal comes, or it is time for a turn."""
+        self._asker.peer.wait(min(self._ask_at, self._draw_at) - now)
+        came, now = False, _clock()
+        if self._asker.on_bus or now < self._seen_by:
+            came = _take(self._asker, self._watch)
+        else:  # no bus, nobody on it
+            self._asker.hear()
+            self._watch.look((), now)
+        if came and self._watch.answered(self._asked):
+            self._draw_at = min(self._draw_at, now)
+
+    def close(self) -> None:
+        """Leave the bus."""
+        self._asker.close()
+
+    def _opened(self, now: float) -> Asker:
+        asker = Asker(self._endpoints)
+        for descriptor in self._descriptors:
+            asker.peer.wake_on(descriptor)
+        self._seen_by, self._renew_at = now + SEEK_S, now + RENEW_S
+        return asker
+
+    def _somebody_is_silent(self, now: float) -> bool:
+        """Whether the bus may have been another one for a while: a socket is not told which subscriptions were its former's."""
+        watch = self._watch
+        return not watch.sights or any(watch.silent_s(party, now) is not None for party in watch.present)
 
 
 class Keys:
@@ -133,7 +187,8 @@ def _take(asker: Asker, watch: Watch) -> bool:
     now = _clock()
     for party, report in reports:
         watch.take(party, report, now)
-    watch.look(asker.present, now)
+    if asker.on_bus:
+        watch.look(asker.present, now)
     return bool(reports)
 
 
