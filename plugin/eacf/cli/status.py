@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     if not reports:
         where = f"{endpoints.subscribe} and {endpoints.publish}"
         print(
-            f"eacf: nobody answered within {options.timeout:g} s on {where}: no worker, no Zeek, nobody else",
+            f"eacf: nobody answered within {options.timeout:g} s on {where}, no worker and no Zeek",
             file=sys.stderr,
         )
         return 1
