@@ -108,9 +108,12 @@ function act_outcome(id: string, outcome: string, why: string, agent: string)
 		return;
 	local w = waiting[id];
 	delete waiting[id];
-	local came_good = outcome == "in place" || outcome == "exists";
+	local came_good = outcome in good_outcomes;
 	if ( ! came_good && w$line$act == "qos" )
+		{
 		delete qos_acts[w$line$uid];
+		delete held_acts[id];
+		}
 	if ( w$left == 0 || ( came_good && --w$left > 0 ) )
 		return;
 	w$left = 0;
@@ -219,20 +222,50 @@ function ask_for_block(line: ActionInfo, t: PolicyTable)
 		wait_for(rule, Waiting($line=line, $since=current_time()));
 	}
 
+# One of a shunt's two rules, and its id; empty: there is one already, or NetControl takes it not.
+function shunt_half(src_h: addr, src_p: port, dst_h: addr, dst_p: port, lasts: interval, location: string): string
+	{
+	return NetControl::shunt_flow(flow_id($src_h=src_h, $src_p=src_p, $dst_h=dst_h, $dst_p=dst_p), lasts, location);
+	}
+
+function is_shunted(src_h: addr, src_p: port, dst_h: addr, dst_p: port): bool
+	{
+	local half = NetControl::Flow($src_h=addr_to_subnet(src_h), $src_p=src_p, $dst_h=addr_to_subnet(dst_h), $dst_p=dst_p);
+	return NetControl::is_dropped(NetControl::Entity($ty=NetControl::FLOW, $flow=half));
+	}
+
+global undo_rule: event(rule: string);
+
+event undo_rule(rule: string)
+	{
+	NetControl::remove_rule(rule, "the other half of this shunt is refused");
+	}
+
 function ask_for_shunt(line: ActionInfo, t: PolicyTable)
 	{
 	local c = line$id;
-	local why = fmt("eacf: %s %s", t$name, line$uid);
-	local there = NetControl::shunt_flow(flow_id($src_h=c$orig_h, $src_p=c$orig_p, $dst_h=c$resp_h, $dst_p=c$resp_p), t$lasts, why);
-	local back = there == "" ? "" : NetControl::shunt_flow(flow_id($src_h=c$resp_h, $src_p=c$resp_p, $dst_h=c$orig_h, $dst_p=c$orig_p), t$lasts, why);
-	if ( there == "" || back == "" )
+	local location = fmt("eacf: %s %s", t$name, line$uid);
+	local rules: vector of string = {};
+	if ( ! is_shunted(c$orig_h, c$orig_p, c$resp_h, c$resp_p) )
+		rules += shunt_half(c$orig_h, c$orig_p, c$resp_h, c$resp_p, t$lasts, location);
+	if ( ( |rules| == 0 || rules[0] != "" ) && ! is_shunted(c$resp_h, c$resp_p, c$orig_h, c$orig_p) )
+		rules += shunt_half(c$resp_h, c$resp_p, c$orig_h, c$orig_p, t$lasts, location);
+	if ( |rules| == 0 )
 		{
-		refused_by_netcontrol(line);
+		write_action(line, "exists", "");
 		return;
 		}
-	local w = Waiting($line=line, $left=2, $since=current_time());
-	wait_for(there, w);
-	wait_for(back, w);
+	if ( rules[|rules| - 1] == "" )
+		{
+		refused_by_netcontrol(line);
+		# Once its backend has had time to put it in place: NetControl removes no rule before.
+		if ( rules[0] != "" )
+			schedule act_timeout { EACF::undo_rule(rules[0]) };
+		return;
+		}
+	local w = Waiting($line=line, $left=|rules|, $since=current_time());
+	for ( _, rule in rules )
+		wait_for(rule, w);
 	}
 
 # What the policy says of a settled flow is done.
@@ -274,6 +307,7 @@ function end_qos(uid: string)
 	{
 	if ( ! zeek_is_terminating() )
 		take_back(qos_acts[uid]);
+	delete held_acts[qos_acts[uid]];
 	delete qos_acts[uid];
 	}
 

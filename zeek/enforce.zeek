@@ -13,6 +13,7 @@ const agent_prefix = "eacf.enforce.";
 const agent_topic = /eacf\.enforce\.[0-9a-f]{12}/;
 const max_agents = 64;
 const max_acts = 64;
+const good_outcomes = set("in place", "exists");
 
 # Of this process, for ids and the topic that agents answer on; empty until the first agent is there.
 global process_id = "";
@@ -33,6 +34,19 @@ type Asked: record {
 
 # By the act's id, oldest first.
 global asked: table[string] of Asked = {} &ordered;
+
+# Acts that are not over, those of NetControl and of open connections: an agent that comes later is asked for them as well, one that was
+# started again without its state among them.
+type Held: record {
+	act: Act;
+	# Wall clock.
+	until: time;
+};
+
+global held_acts: table[string] of Held = {};
+
+# So many of them in a second: agents take a thousand by default, and there are new ones.
+const catch_up_acts = 512;
 
 # What is to be said to the agents once the events at hand are handled: one message for all of it.
 global acts_to_send: vector of Act = {};
@@ -103,7 +117,9 @@ function make_act_id(): string
 # There is an agent.
 function ask_for(act: Act)
 	{
-	asked[act$id] = Asked($agents=agent_ids(), $at=current_time());
+	local now = current_time();
+	asked[act$id] = Asked($agents=agent_ids(), $at=now);
+	held_acts[act$id] = Held($act=act, $until=now + act$lasts);
 	say_soon();
 	acts_to_send += act;
 	watch_acts();
@@ -124,13 +140,14 @@ function drop_is_over(id: string)
 	{
 	delete drop_ids[drops[id]$rule$id];
 	delete drops[id];
+	delete held_acts[id];
 	}
 
 # The message names the agent, or says why there is none; act.zeek reads it.
 function drop_outcome(id: string, outcome: string, why: string, agent: string)
 	{
 	local d = drops[id];
-	if ( outcome == "in place" || outcome == "exists" )
+	if ( outcome in good_outcomes )
 		{
 		add d$holders[agent];
 		if ( outcome == "in place" )
@@ -211,9 +228,41 @@ global plugin_is_active = F;
 global early_agents: set[string] = {};
 global hears_answers = F;
 
+global catch_up: event(agent: string, ids: vector of string);
+
+# What the others have; its answers settle nothing.
+event catch_up(agent: string, ids: vector of string)
+	{
+	if ( agent !in agents )
+		return;
+	local now = current_time();
+	local some: vector of Act = {};
+	for ( _, id in ids[:catch_up_acts] )
+		{
+		if ( id !in held_acts || held_acts[id]$until <= now || ( id in asked && asked[id]$ends ) )
+			next;
+		local act = copy(held_acts[id]$act);
+		act$lasts = held_acts[id]$until - now;
+		some += act;
+		}
+	local from = 0;
+	while ( from < |some| )
+		{
+		Cluster::publish(agents[agent], EACF::acts, acts_topic, some[from:from + max_acts]);
+		from += max_acts;
+		}
+	if ( |ids| > catch_up_acts )
+		schedule 1sec { EACF::catch_up(agent, ids[catch_up_acts:]) };
+	}
+
 function add_agent(id: string)
 	{
 	agents[id] = agent_prefix + id;
+	local ids: vector of string = {};
+	for ( act_id in held_acts )
+		ids += act_id;
+	if ( |ids| > 0 )
+		event EACF::catch_up(id, ids);
 	if ( netcontrol_backend && ! plugin_is_active )
 		{
 		plugin_is_active = T;
@@ -276,7 +325,7 @@ function answered(id: string, k: Asked, agent: string, outcome: string)
 		return;
 		}
 	local why = "";
-	if ( outcome != "in place" && outcome != "exists" )
+	if ( outcome !in good_outcomes )
 		{
 		if ( |k$agents| > 0 )
 			return;
@@ -331,15 +380,19 @@ event acted(agent: string, v: vector of Acted)
 				if ( |drops[a$id]$holders| == 0 )
 					drop_is_gone(a$id, a?$why ? sub_bytes(a$why, 1, 255) : "gone");
 				}
-			else if ( a$outcome == "in place" && a$id in drops )
+			else if ( a$outcome in good_outcomes && a$id in drops )
 				add drops[a$id]$holders[agent];
 			next;
 			}
 		local k = asked[a$id];
 		if ( agent !in k$agents )
+			{
+			if ( a$outcome in good_outcomes && a$id in drops )
+				add drops[a$id]$holders[agent];
 			next;
+			}
 		delete k$agents[agent];
-		if ( a$outcome != "in place" && a$outcome != "exists" )
+		if ( a$outcome !in good_outcomes )
 			{
 			k$why = a?$why ? sub_bytes(a$why, 1, 255) : ( a$outcome == "gone" ? "taken back before it was in place" : "" );
 			k$agent = agent;

@@ -172,9 +172,15 @@ def test_acts(faults: ModuleType, pretender: ModuleType, tmp_path: Path) -> None
         steps = iter([(80, POLICY + "\n[label.x]\nblok = true\n"), (0, POLICY.replace('"act"', '"dry-run"'))])
         step: tuple[int, str] | None = next(steps)
 
+        late: Agent | None = None
+
         def turn() -> bool:
-            nonlocal step
+            nonlocal step, late
             agent.turn()
+            if late is not None:
+                late.turn()
+            elif len(agent.acts) >= 40:
+                late = agents.enter_context(Agent(site.endpoints))
             log = site.folder / "notice.log"
             refused = log.exists() and "Policy_Refused" in log.read_text()
             if step is not None and len(agent.acts) >= step[0] and (step[0] or refused):
@@ -182,7 +188,7 @@ def test_acts(faults: ModuleType, pretender: ModuleType, tmp_path: Path) -> None
                 step = next(steps, None)
             return False
 
-        with Agent(site.endpoints) as agent:
+        with ExitStack() as agents, Agent(site.endpoints) as agent:
             pretender.serve(site.endpoints, site.zeek, [worker], turn)
         outcome = site.end()
     assert outcome.closes, outcome.words
@@ -203,7 +209,9 @@ def test_acts(faults: ModuleType, pretender: ModuleType, tmp_path: Path) -> None
         ("unknown", "qos", "in place", None),
         ("server name contradicted", "block", "in place", None),
     }
-    assert {each["agent"] for each in lines if each["outcome"] == "in place"} == {agent.id, "switch"}
+    assert late is not None
+    assert {agent.id, "switch"} <= {each["agent"] for each in lines if each["outcome"] == "in place"}
+    assert {each["agent"] for each in lines if "agent" in each} <= {agent.id, late.id, "switch"}
     video = next(each for each in lines if each["policy"] == "group media" and each["outcome"] == "in place")
     assert (video["priority"], video["dscp"], video["confidence"], video["model"]) == ("high", 34, 0.97, MODEL)
     assert video["until"] - video["ts"] == pytest.approx(3600)
@@ -235,6 +243,13 @@ def test_acts(faults: ModuleType, pretender: ModuleType, tmp_path: Path) -> None
     assert len(set(agent.ended) & set(told)) > 20
     drops = [act for act in agent.acts if act.kind == "drop"]
     assert {(act.key, act.lasts_s) for act in drops} == {("label torrent", 600.0), ("server name contradicted", 3600.0)}
+
+    # An agent that came later has them all: those in place, for the time that is left, and the ones since.
+    before = [act for act in late.acts if act.id in {each.id for each in agent.acts[:40]} and act.kind == "drop"]
+    full = {act.id: act.lasts_s for act in agent.acts}
+    assert before
+    assert all(full[act.id] - 60 < act.lasts_s < full[act.id] for act in before)
+    assert {act.id for act in agent.acts[100:]} <= {act.id for act in late.acts}
 
     # NetControl: the other script's rule came and went, and so did what the agent took away by itself.
     (host,) = [act for act in agent.acts if act.kind == "drop_host"]
