@@ -214,6 +214,22 @@ def test_a_host_that_is_dropped_again_and_again_stays_dropped(start: Start, ask:
     assert (kernel.drops, len(ledger.rules)) == (3, 8)
 
 
+def test_rules_about_one_target_are_bounded_and_a_subnet_is_one_host(start: Start, ask: Ask) -> None:
+    ledger, kernel = start(rules_per_host=70)
+    for number in range(70):
+        ledger.ask(ask(number, "drop_host", orig_h=f"11.0.0.{number}", width=8), NODE, 0.0)
+        ledger.ask(ask(100 + number, orig_p=1024), NODE, 0.0)
+    outcomes = [(outcome, why) for _, outcome, why in kernel.settle()]
+    assert outcomes.count(("refused", "64 rules are about this very connection or host")) == 2 * 6
+    for number in range(200, 210):
+        ledger.ask(ask(number, "drop_host", orig_h=f"11.0.0.{number}", width=9 + number % 2), NODE, 0.0)
+    whys = [why for _, outcome, why in kernel.settle() if outcome == "refused"]
+    assert whys == ["11.0.0.0 has 70 rules (bounds.rules_per_host)"] * 4
+    ledger.expire(60.0)
+    kernel.settle()
+    assert (kernel.has, ledger.rules) == ({}, {})
+
+
 def test_rules_a_second(start: Start, ask: Ask) -> None:
     ledger, kernel = start(rules_per_second=10)
     for number in range(12):

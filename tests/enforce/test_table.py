@@ -112,6 +112,7 @@ def test_odd_addresses_and_ports_are_addresses_and_ports_to_nft(inside: Inside) 
             for text in (*fours, *(f"2001:db8::/{width}" for width in range(16, 128))):
                 changes.append(Change(ip_network(text, strict=False), None, DROP, 60.0))
             assert table.apply(changes, 0.0) == []
+            assert table.account.transactions == 2
             assert (len(elements(nft, "acts4")), len(elements(nft, "acts6"))) == (8, 16)
             assert (len(elements(nft, "hosts4")), len(elements(nft, "hosts6"))) == (4, 8)
 

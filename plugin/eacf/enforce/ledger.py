@@ -15,13 +15,16 @@ from heapq import heapify, heappop, heappush
 from typing import Final
 
 from eacf.enforce.asked import KINDS, Refusal, allowed, element_of, target_of
-from eacf.enforce.ruleset import Change, Element, Target
+from eacf.enforce.ruleset import Change, Element, Pair, Target
 from eacf.flow import Address
 from eacf.policy import Policy
 from eacf.wire import Act
 
 EXPIRE_STEP_S: Final = 0.25
 """What ends within this time goes together."""
+
+MAX_ON_TARGET: Final = 64
+"""Rules about one target: as many Zeek processes may ask for the same."""
 
 IN_PLACE: Final = "in place"
 EXISTS: Final = "exists"
@@ -45,7 +48,7 @@ class Reply:
     """When the act came."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Rule:
     """One act that was taken."""
 
@@ -220,7 +223,9 @@ class Ledger:
         slot = self._slots.get(target)
         if slot is not None and element.marks is not None and any(rule.element.marks is None for rule in slot.rules):
             raise Refusal("blocked", "the connection is blocked")
-        host = act.orig_h
+        if slot is not None and len(slot.rules) >= MAX_ON_TARGET:
+            raise Refusal("full", f"{MAX_ON_TARGET} rules are about this very connection or host")
+        host = _host_of(act, target)
         why, oldest = self._room(host, act.kind)
         if reply is not None:
             self._spend(now)
@@ -248,7 +253,7 @@ class Ledger:
         self._unsaved[rule.act.id] = None
 
     def _remove(self, rule: Rule, reason: str) -> None:
-        id_, host = rule.act.id, rule.act.orig_h
+        id_, host = rule.act.id, _host_of(rule.act, rule.target)
         del self.rules[id_]
         self._slots[rule.target].rules.remove(rule)
         self.by_kind[rule.act.kind] -= 1
@@ -298,6 +303,11 @@ class Ledger:
         if self._tokens < 1:
             raise Refusal("too_fast", f"more than {rate} rules in a second (bounds.rules_per_second)")
         self._tokens -= 1
+
+
+def _host_of(act: Act, target: Target) -> Address:
+    """Whose rule it is: the originator's, or the subnet's."""
+    return act.orig_h if isinstance(target, Pair) else target.network_address
 
 
 def _best(rules: list[Rule]) -> Rule | None:

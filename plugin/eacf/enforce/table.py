@@ -209,9 +209,8 @@ class Table:
         room = MAX_CHAINS - len(self._chains)
         refused: dict[Marks | Width, str] = dict.fromkeys(marks[room:], f"{MAX_CHAINS:,} different marks are in use")
         self._add_chains(marks[:room], now, refused)
-        for width in dict.fromkeys(needs):
-            if isinstance(width, tuple) and width not in self._widths:
-                self._add_width(width, now, refused)
+        widths = [each for each in dict.fromkeys(needs) if isinstance(each, tuple) and each not in self._widths]
+        self._add_widths(widths, now, refused)
         ready: list[Change] = []
         failed: list[tuple[Change, str]] = []
         for change, need in zip(changes, needs, strict=True):
@@ -243,13 +242,15 @@ class Table:
         else:
             self._chains.update({each: _Chain(names=of, idle_since=now) for each, of in names.items()})
 
-    def _add_width(self, width: Width, now: float, refused: dict[Marks | Width, str]) -> None:
+    def _add_widths(self, widths: Sequence[Width], now: float, refused: dict[Marks | Width, str]) -> None:
+        if not widths:
+            return
         try:
-            self._run(look_into((*self._widths, width), come=[width]))
+            self._run(look_into((*self._widths, *widths), come=widths))
         except NftError as error:
-            refused[width] = str(error)
+            refused.update(dict.fromkeys(widths, str(error)))
         else:
-            self._widths[width] = _Use(idle_since=now)
+            self._widths.update({each: _Use(idle_since=now) for each in widths})
 
     def _put(
         self, changes: Sequence[Change], now: float, failed: list[tuple[Change, str]], *, surely: bool = False
