@@ -3,29 +3,8 @@
 ##! what came of it.
 
 @load base/frameworks/netcontrol
-@load ./enforce
+@load ./netcontrol
 @load ./policy-file
-
-# What NetControl knows, and does not export.
-module NetControl;
-
-export {
-	## Whether a connection, address or flow is dropped by a rule already.
-	global is_dropped: function(e: Entity): bool;
-
-	## Whether there is such a rule.
-	global is_rule: function(id: string): bool;
-}
-
-function is_dropped(e: Entity): bool
-	{
-	return [e, DROP] in rule_entities;
-	}
-
-function is_rule(id: string): bool
-	{
-	return id in rules;
-	}
 
 module EACF;
 
@@ -69,9 +48,6 @@ export {
 		## From the verdict to the outcome, by the wall clock.
 		latency: interval &log &optional;
 	};
-
-	## From the manager of a cluster to the node that asked for a rule: what came of it.
-	global rule_outcome: event(rule: string, outcome: string, why: string, agent: string);
 }
 
 # An act of which it is not known what came of it.
@@ -343,62 +319,6 @@ function watch_acts()
 	acts_are_watched = T;
 	schedule watch_interval { EACF::look_at_acts() };
 	}
-
-# What NetControl says of our rules. In a cluster the manager hears it, and tells the node that asked, which the rule's id begins with.
-
-event rule_outcome(rule: string, outcome: string, why: string, agent: string)
-	{
-	act_outcome(rule, outcome, why, agent);
-	}
-
-function tell_outcome(r: NetControl::Rule, outcome: string, why: string, agent: string)
-	{
-	if ( ! r?$location || ! starts_with(r$location, "eacf: ") )
-		return;
-	act_outcome(r$id, outcome, why, agent);
-	if ( Cluster::is_enabled() && Cluster::local_node_type() == Cluster::MANAGER && ":" in r$id )
-		Cluster::publish(Cluster::node_topic(split_string1(r$id, /:/)[0]), EACF::rule_outcome, r$id, outcome, why, agent);
-	}
-
-function backend(p: NetControl::PluginState, msg: string): string
-	{
-	return msg == /agent [0-9a-f]{12}/ ? msg[6:] : p$plugin$name(p);
-	}
-
-event NetControl::rule_added(r: NetControl::Rule, p: NetControl::PluginState, msg: string)
-	{
-	tell_outcome(r, "in place", "", backend(p, msg));
-	}
-
-event NetControl::rule_exists(r: NetControl::Rule, p: NetControl::PluginState, msg: string)
-	{
-	tell_outcome(r, "exists", "", backend(p, msg));
-	}
-
-event NetControl::rule_error(r: NetControl::Rule, p: NetControl::PluginState, msg: string)
-	{
-	if ( msg == "no agent" || msg == "no answer" )
-		tell_outcome(r, msg, "", "");
-	else
-		tell_outcome(r, "refused", msg, backend(p, msg));
-	}
-
-@if ( Cluster::is_enabled() && Cluster::local_node_type() == Cluster::MANAGER )
-
-# After NetControl's own handler: the node is not told by it if no backend took the rule.
-event NetControl::cluster_netcontrol_add_rule(r: NetControl::Rule) &priority=-10
-	{
-	if ( NetControl::is_rule(r$id) )
-		return;
-	if ( NetControl::is_dropped(r$entity) )
-		tell_outcome(r, "exists", "", "");
-	else if ( |agents| == 0 && r$target == NetControl::FORWARD )
-		tell_outcome(r, "no agent", "and no other backend of NetControl that takes it", "");
-	else
-		tell_outcome(r, "refused", "no backend of NetControl takes it", "");
-	}
-
-@endif
 
 event zeek_init()
 	{

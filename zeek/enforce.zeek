@@ -1,5 +1,5 @@
 ##! Agents on gateways (``eacf enforce``): found by their subscription, gone with it. Every agent gets every act, since a connection may pass
-##! any of them. They are a backend of Zeek's NetControl framework as well, for whatever script asks it to drop a connection or an address.
+##! any of them.
 
 @load base/frameworks/netcontrol
 @load ./workers
@@ -63,8 +63,10 @@ type Drop: record {
 global drops: table[string] of Drop = {};
 global drop_ids: table[string] of string = {};
 
-# NetControl's rules without an end have this one.
-const without_end = 365days;
+# Defined in netcontrol.zeek: the agents are a backend; one of its rules is settled, or over.
+global activate_plugin: function();
+global drop_outcome: function(id: string, outcome: string, why: string, agent: string);
+global drop_is_gone: function(id: string, why: string);
 
 # Defined in act.zeek: an act is settled.
 global act_outcome: function(id: string, outcome: string, why: string, agent: string);
@@ -134,94 +136,6 @@ function take_back(id: string)
 	unacts_to_send += id;
 	}
 
-# The NetControl plugin.
-
-function drop_is_over(id: string)
-	{
-	delete drop_ids[drops[id]$rule$id];
-	delete drops[id];
-	delete held_acts[id];
-	}
-
-# The message names the agent, or says why there is none; act.zeek reads it.
-function drop_outcome(id: string, outcome: string, why: string, agent: string)
-	{
-	local d = drops[id];
-	if ( outcome in good_outcomes )
-		{
-		add d$holders[agent];
-		if ( outcome == "in place" )
-			event NetControl::rule_added(d$rule, d$state, fmt("agent %s", agent));
-		else
-			event NetControl::rule_exists(d$rule, d$state, fmt("agent %s", agent));
-		return;
-		}
-	drop_is_over(id);
-	event NetControl::rule_error(d$rule, d$state, outcome == "refused" ? why : outcome);
-	}
-
-function drop_is_gone(id: string, why: string)
-	{
-	local d = drops[id];
-	drop_is_over(id);
-	event NetControl::rule_removed(d$rule, d$state, why);
-	}
-
-function plugin_name(state: NetControl::PluginState): string
-	{
-	return "eacf-enforce";
-	}
-
-function plugin_add(state: NetControl::PluginState, r: NetControl::Rule): bool
-	{
-	if ( |agents| == 0 || |asked| >= max_waiting_acts || r$ty != NetControl::DROP || r$target != NetControl::FORWARD )
-		return F;
-	local lasts = r?$expire && r$expire > 0sec ? r$expire : without_end;
-	local id = make_act_id();
-	local act: Act;
-	if ( r$entity$ty == NetControl::CONNECTION )
-		{
-		local c = r$entity$conn;
-		act = Act($id=id, $kind="drop", $orig_h=c$orig_h, $orig_p=c$orig_p, $resp_h=c$resp_h, $resp_p=c$resp_p, $width=0,
-		          $key="", $lasts=lasts);
-		# Of our own policy: its table stands between "eacf:" and the uid.
-		if ( r?$location && starts_with(r$location, "eacf: ") )
-			act$key = join_string_vec(split_string(r$location, / /)[1:-1], " ");
-		}
-	else if ( r$entity$ty == NetControl::ADDRESS )
-		{
-		local a = subnet_to_addr(r$entity$ip);
-		act = Act($id=id, $kind="drop_host", $orig_h=a, $orig_p=0/unknown, $resp_h=a, $resp_p=0/unknown,
-		          $width=subnet_width(r$entity$ip), $key="", $lasts=lasts);
-		}
-	else
-		return F;
-	drops[id] = Drop($rule=r, $state=state);
-	drop_ids[r$id] = id;
-	ask_for(act);
-	return T;
-	}
-
-function plugin_remove(state: NetControl::PluginState, r: NetControl::Rule, reason: string): bool
-	{
-	if ( r$id !in drop_ids )
-		return F;
-	local id = drop_ids[r$id];
-	if ( |agents| == 0 )
-		{
-		drop_is_gone(id, "no agent");
-		return T;
-		}
-	asked[id] = Asked($ends=T, $agents=agent_ids(), $at=current_time());
-	take_back(id);
-	watch_acts();
-	return T;
-	}
-
-# It has no init function: other backends do not wait for us.
-global plugin = NetControl::Plugin($name=plugin_name, $can_expire=F, $add_rule=plugin_add, $remove_rule=plugin_remove);
-global plugin_is_active = F;
-
 # Agents come and go.
 
 # Those that were there before our own subscription had gone round the bus: their answers would not have come.
@@ -263,11 +177,7 @@ function add_agent(id: string)
 		ids += act_id;
 	if ( |ids| > 0 )
 		event EACF::catch_up(id, ids);
-	if ( netcontrol_backend && ! plugin_is_active )
-		{
-		plugin_is_active = T;
-		NetControl::activate(NetControl::PluginState($plugin=plugin), netcontrol_priority);
-		}
+	activate_plugin();
 	}
 
 function listen_to_agents()
