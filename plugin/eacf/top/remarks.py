@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from eacf.reports import Report, account, at, is_worker, is_zeek, number, text, total
-from eacf.status import KINDS, Party
+from eacf.status import KINDS, WHAT, Party
 from eacf.top.figures import BAD, WORRY, Cell, filling, percent, rate, shown_name
 from eacf.top.watch import Watch
+
+MAX_NAME = 17
+"""Characters of a name: the remark itself is to be seen."""
 
 
 def remarks(watch: Watch, now: float) -> Iterator[Cell]:
@@ -18,7 +21,8 @@ def remarks(watch: Watch, now: float) -> Iterator[Cell]:
 
 def _of(watch: Watch, party: Party, now: float) -> Iterator[Cell]:
     sight = watch.sights.get(party)
-    who = f"{'zeek' if party.kind == 'zeek' else str(party).split(' ')[0]} {shown_name(party, sight)}"
+    name = shown_name(party, sight)
+    who = f"{'zeek' if party.kind == 'zeek' else WHAT[party.kind]} {name if len(name) <= MAX_NAME else name[: MAX_NAME - 1] + '+'}"
     silent_s = watch.silent_s(party, now)
     if silent_s is not None:
         since = "has not answered yet" if silent_s == float("inf") else f"has been silent for {silent_s:.0f} s"
@@ -46,14 +50,14 @@ def _of(watch: Watch, party: Party, now: float) -> Iterator[Cell]:
 _LOSSES = {
     "worker": {"dropped": "flows dropped", "malformed": "messages that it cannot read"},
     "zeek": {
-        "timed_out": "verdicts that come too late or not at all",
+        "timed_out": "verdicts late or missing",
         "no_worker": "flows and no worker",
-        "shed": "flows shed, its workers do not keep up",
+        "shed": "flows shed: too few workers",
         "stray": "verdicts that it cannot use",
     },
     "enforce": {"refused": "acts refused", "failed": "transactions that nftables refuses"},
     "relay": {
-        "cut": "messages that a client is too slow for",
+        "cut": "messages lost to slow clients",
         "dropped": "messages of clients dropped",
         "refused": "handshakes refused",
     },
