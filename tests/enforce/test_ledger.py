@@ -241,20 +241,33 @@ def test_rules_a_second(start: Start, ask: Ask) -> None:
     assert [outcome for _, outcome, _ in kernel.settle()] == ["in place"] * 5 + ["refused"] * 5
 
 
+def test_what_is_there_already_is_free_however_much_is_asked_again(start: Start, ask: Ask) -> None:
+    ledger, kernel = start(rules_per_second=10)
+    for number in range(10):
+        ledger.ask(ask(number), NODE, 0.0)
+    kernel.settle()
+    steps = kernel.steps
+    for number in range(10):
+        for _ in range(3):
+            ledger.ask(ask(number, lasts_s=60.5), NODE, 0.0)
+    assert {(outcome, why) for _, outcome, why in kernel.settle()} == {("exists", None)}
+    assert kernel.steps == steps
+    assert {until for _, until in kernel.has.values()} == {60.0}
+
+
 def test_an_act_that_is_asked_again_and_again_takes_no_memory_and_counts(start: Start, ask: Ask) -> None:
     ledger, kernel = start(rules_per_second=100)
     for step in range(5_000):
         ledger.ask(ask(1), NODE, step / 10)
         kernel.settle()
     assert len(ledger._ends) < 1_100
-    for _ in range(200):
-        ledger.ask(ask(1), NODE, 500.0)
-    assert sum(outcome == "refused" for _, outcome, _ in kernel.settle()) == 100
+    for step in range(200):
+        ledger.ask(ask(1, lasts_s=60.0 + 2 * step), NODE, 500.0)
+    assert sum(outcome == "refused" for _, outcome, _ in kernel.settle()) == 99
     ledger.expire(559.0)
     assert len(ledger.rules) == 1
-    ledger.expire(561.0)
-    assert ledger.rules == {}
-    assert (ledger.next_end() or 0.0) < 562.0
+    ledger.expire(1_000.0)
+    assert (ledger.rules, ledger.next_end()) == ({}, None)
 
 
 def test_another_policy_takes_away_what_it_leaves_alone(start: Start, ask: Ask, policy: MakePolicy) -> None:

@@ -23,6 +23,9 @@ from eacf.wire import Act
 EXPIRE_STEP_S: Final = 0.25
 """What ends within this time goes together."""
 
+SAME_S: Final = 1.0
+"""An act that is asked for again is made to last longer where it is by more than this: a Zeek that asks an agent which it has not
+met before says what is left, and that took a while to come."""
 MAX_ON_TARGET: Final = 64
 """Rules about one target: as many Zeek processes may ask for the same."""
 
@@ -216,9 +219,10 @@ class Ledger:
             if known.target != target or known.element != element:
                 raise Refusal("id", f"id {act.id} is another act's")
             if reply is not None:
-                self._spend(now)
                 reply.outcome = EXISTS if known.reply is None else IN_PLACE
-            self._lasts(known, max(until, known.until))
+                if until > known.until + SAME_S:
+                    self._spend(now)
+                    self._lasts(known, until)
             return
         slot = self._slots.get(target)
         if slot is not None and element.marks is not None and any(rule.element.marks is None for rule in slot.rules):
