@@ -20,6 +20,7 @@ from eacf.wire.values import Value
 
 RECORDS = Needs(payload_bytes=0, window_bytes=0, records=8, chunks=False)
 MODEL = "0" * 12
+SOON = "EACF::verdict_timeout=300msec"
 NextPackage = Callable[[str, str], Path]
 Run = Callable[..., Any]
 
@@ -46,7 +47,7 @@ def run(faults: ModuleType, tmp_path: Path, small: Path) -> Run:
     def through(package: Path, beside: Callable[[Any], object], *settings: str) -> Any:
         with faults.Site(tmp_path / "site") as site:
             command = ["zeek", "-C", "-r", str(small), str(package), "LogAscii::use_json=T", "tcp_close_delay=300msec"]
-            site.zeek = site.start([*command, "EACF::verdict_timeout=1sec", *settings], "zeek")
+            site.zeek = site.start([*command, *settings], "zeek")
             beside(site)
             outcome = site.end()
         assert outcome.status == 0, outcome.words
@@ -157,6 +158,7 @@ def test_a_second_version_is_nothing_to_this_package(run: Run, pretender: Module
     outcome = run(
         repository / "zeek",
         pretend(pretender, lambda worker, samples: [verdicts_value("EACF::verdicts2", worker, samples, b"second")]),
+        SOON,
     )
     assert outcome.account["timed_out"] == outcome.account["collected"] > 50
     assert "Failed to lookup handler for 'EACF::verdicts2'" in said(outcome)
@@ -168,7 +170,7 @@ def test_a_field_more_in_the_same_event_would_cut_off_older_workers(
     """Why the contract asks for a new event: Zeek drops what has too few fields, though the new one is &optional."""
     before = "\t\t## What the sample's server name says by the bundle's label map.\n\t\tsni_label: string &optional;\n"
     package = next_package(before, before + "\t\tsecond: string &optional;\n")
-    outcome = run(package, pretend(pretender))
+    outcome = run(package, pretend(pretender), SOON)
     assert outcome.account["timed_out"] == outcome.account["collected"] > 50
     assert "Unserialize error for event 'EACF::verdicts': broker value" in said(outcome)
 
