@@ -215,7 +215,7 @@ def test_acts(faults: ModuleType, pretender: ModuleType, tmp_path: Path) -> None
     video = next(each for each in lines if each["policy"] == "group media" and each["outcome"] == "in place")
     assert (video["priority"], video["dscp"], video["confidence"], video["model"]) == ("high", 34, 0.97, MODEL)
     assert video["until"] - video["ts"] == pytest.approx(3600)
-    assert 0 < video["latency"] < 0.5
+    assert 0 <= video["latency"] < 0.5  # 0 where the wall clock was set back
     slow = next(each for each in lines if each["policy"] == "label slow one")
     assert slow["rate"] == 5_000_000
     assert slow["until"] - slow["ts"] == pytest.approx(60)
