@@ -13,7 +13,7 @@ import pytest
 from eacf import bundle
 from eacf.bus import EmbeddedBus, Endpoints, Peer
 from eacf.doctor import Finding, bus
-from eacf.wire import flow_topic, verdict_topic
+from eacf.wire import enforce_topic, flow_topic, verdict_topic
 
 Make = Callable[..., dict[str, Any]]
 PretendZeek = Callable[[Endpoints, dict[str, Any]], AbstractContextManager[None]]
@@ -81,6 +81,20 @@ def test_those_who_listen_and_say_nothing(pretend_zeek: PretendZeek, zeek_report
     silent = [each for each in found if each.state == "problem"]
     assert ["f" * 12 in silent[0].seen, "deaf" in silent[1].seen] == [True, True]
     assert all("did not answer within 1 s" in each.seen for each in silent)
+
+
+def test_an_agent_is_no_worker(pretend_zeek: PretendZeek, zeek_report: Make) -> None:
+    acts = {"policy_file": "/etc/eacf/policy.toml", "mode": "act", "agents": [], "done": {}}
+    with (
+        EmbeddedBus() as there,
+        Peer(there.endpoints, "deaf", [enforce_topic("f" * 12)]),
+        pretend_zeek(there.endpoints, zeek_report(workers=[], acts=acts)),
+    ):
+        found = look(there.endpoints)
+    assert troubles(found) == [
+        ("worker", "problem"), ("agent", "problem"), ("its workers", "problem"), ("policy", "warning"),
+    ]  # fmt: skip
+    assert "f" * 12 in found[2].seen
 
 
 @pytest.mark.parametrize(

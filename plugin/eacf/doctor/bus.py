@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from eacf.bundle import Bundle
 from eacf.bus import Endpoints
-from eacf.doctor import sensor, worker
+from eacf.doctor import acting, sensor, worker
 from eacf.doctor.finding import Finding, ok, problem
 from eacf.errors import BusError
 from eacf.reports import is_worker
@@ -40,8 +40,11 @@ def look(endpoints: Endpoints, bundle: Bundle | None, timeout_s: float) -> Itera
             yield from sensor.look(report, present, answers.asked, answers.heard[party])
             if bundle is not None:
                 yield from sensor.needs(report, bundle, bundle.id in served)
+            yield from acting.policy(report)
         elif party.kind == "worker":
             yield from worker.look(report)
+        elif party.kind == "enforce":
+            yield from acting.agent(report)
 
 
 def unreachable(endpoints: Endpoints) -> Finding:
@@ -102,4 +105,8 @@ def parties(answers: Answers, timeout_s: float) -> Iterator[Finding]:
             if party.kind == "zeek"
             else "if it was stopped, continue it; else restart it"
         )
-        yield problem(party.kind, seen, f"it hangs, or is far behind: {hint}; ask again with a longer --timeout")
+        yield problem(
+            "agent" if party.kind == "enforce" else party.kind,
+            seen,
+            f"it hangs, or is far behind: {hint}; ask again with a longer --timeout",
+        )
