@@ -59,7 +59,7 @@ def live(endpoints: Endpoints, interval_s: float) -> int:
     """Draw until q, a signal, or the end of the terminal; 0. For a main thread with a terminal."""
     with ExitStack() as held:
         signals = held.enter_context(Signals())
-        keys = held.enter_context(Keys(sys.stdin.fileno()))
+        keys = held.enter_context(Keys(-1 if sys.stdin is None else sys.stdin.fileno()))
         console = Console(highlight=False, markup=False)
         screen = held.enter_context(Live(console=console, screen=True, auto_refresh=False))
         descriptors = [signals.descriptor, *([keys.descriptor] if keys.are_there else [])]
