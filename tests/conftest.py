@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from eacf.bus import Endpoints, Peer
 from eacf.wire import (
@@ -36,6 +37,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 # Under another name from here on: to the programs under test it would be a setting that does not exist. Processes of xdist inherit it.
 SHARED = Path(os.environ.pop("EACF_SHARED", "") or os.environ.get("SHARED_OF_EACF", REPOSITORY.parent / "shared"))
 os.environ["SHARED_OF_EACF"] = str(SHARED.resolve())
+# How fast examples are made says how busy the machine is, and nothing of what is tested.
+settings.register_profile("eacf", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("eacf")
+
 LONGEST = (
     "tests/zeek/test_faults.py",
     "tests/replay/test_zeek.py",

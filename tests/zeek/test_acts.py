@@ -274,7 +274,7 @@ def test_acts(faults: ModuleType, pretender: ModuleType, tmp_path: Path) -> None
     assert "[label.x] blok = true: there is no such key here" in notice["msg"]
     assert said["mode"] == "dry-run"
     first = min(each["ts"] for each in lines if each["outcome"] == "dry-run")
-    assert len([each for each in lines if each["outcome"] == "dry-run"]) > 50
+    assert len([each for each in lines if each["outcome"] == "dry-run"]) > 5
     assert not [each for each in lines if each["ts"] > first and each["outcome"] != "dry-run"]
 
 

@@ -49,7 +49,12 @@ RELAY: tuple[Family, ...] = (
         "reloads",
         known=("done", "refused"),
     ),
-    counter(f"{_R}cuts", "times", "Times that all connections were closed: a key was taken away, or clients asked for too much.", "cuts"),
+    counter(
+        f"{_R}cuts",
+        "times",
+        "Times that all connections were closed: a key was taken away, or clients asked for too much.",
+        "cuts",
+    ),
     counter(f"{_R}cpu_seconds", "seconds", "CPU time of the process.", "process", "cpu_s"),
     gauge(f"{_R}memory_bytes", "bytes", "Resident memory of the process.", "process", "memory_bytes"),
 )

@@ -23,13 +23,17 @@ WORDS_LINES = 20
 WORDS_LINE = 500
 
 PROGRAM = """
-import ctypes, signal, sys
+import ctypes, os, signal, sys
+parent = int(sys.argv.pop(1))
 if sys.platform == "linux":
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    if os.getppid() != parent:  # it was dead before that
+        sys.exit(1)
 from eacf.cli import main
 sys.exit(main())
 """
-"""``eacf``, but for one thing: it gets SIGTERM when its parent dies, however that dies (prctl(2), PR_SET_PDEATHSIG)."""
+"""``eacf``, but for one thing: it gets SIGTERM when its parent dies, however that dies (prctl(2), PR_SET_PDEATHSIG). The parent's id is its
+first argument."""
 
 
 class Child:
@@ -134,7 +138,7 @@ class WorkerProcess(Child):
     failure = WorkerError
 
     def __init__(self, bundle: Path, endpoints: Endpoints) -> None:
-        command = [sys.executable, "-P", "-c", PROGRAM, "worker", "--bundle", str(bundle)]
+        command = [sys.executable, "-P", "-c", PROGRAM, str(os.getpid()), "worker", "--bundle", str(bundle)]
         command += ["--subscribe-endpoint", endpoints.subscribe, "--publish-endpoint", endpoints.publish]
         super().__init__(command, {})
 

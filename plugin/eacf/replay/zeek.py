@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import shutil
 import sys
 import zlib
@@ -42,11 +43,14 @@ BLOCK = 1 << 16
 
 PROGRAM = """
 import ctypes, os, signal, sys
+parent = int(sys.argv.pop(1))
 if sys.platform == "linux":
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    if os.getppid() != parent:  # it was dead before that
+        sys.exit(1)
 os.execv(sys.argv[1], sys.argv[1:])
 """
-"""Becomes another program, which is killed when we die, however that happens (prctl(2), PR_SET_PDEATHSIG)."""
+"""Becomes another program, which is killed when we die, however that happens (prctl(2), PR_SET_PDEATHSIG). Our id is its first argument."""
 
 
 def replay_with_zeek(
@@ -154,7 +158,7 @@ class ZeekProcess(Child):
     ) -> None:
         """`command`: the program and the scripts; `capture`: a path, or "-" for its standard input."""
         zeek, *scripts = command
-        become = [sys.executable, "-I", "-S", "-c", PROGRAM]
+        become = [sys.executable, "-I", "-S", "-c", PROGRAM, str(os.getpid())]
         environment = {
             "EACF_SUBSCRIBE_ENDPOINT": endpoints.subscribe,
             "EACF_PUBLISH_ENDPOINT": endpoints.publish,
