@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from eacf.policy import Policy, read
 
 from eacf.bus import EmbeddedBus, Endpoints, Peer
+from eacf.policy import Policy, read
 from eacf.wire import (
     MAX_ACTS,
     Act,
