@@ -26,7 +26,7 @@ export {
 	## What a priority means on a gateway.
 	type PolicyClass: record {
 		## Mark of the connection (ct mark).
-		mark: count;
+		mark: count &optional;
 		## Handle of an HTB class.
 		tc: string &optional;
 	};
@@ -54,9 +54,9 @@ export {
 }
 
 const default_classes: table[string] of PolicyClass = {
-	["high"] = PolicyClass($mark=16, $tc="1:10"),
-	["normal"] = PolicyClass($mark=32, $tc="1:20"),
-	["low"] = PolicyClass($mark=48, $tc="1:30")
+	["high"] = PolicyClass($tc="1:10"),
+	["normal"] = PolicyClass($tc="1:20"),
+	["low"] = PolicyClass($tc="1:30")
 };
 
 # A contradicted server name takes more than a label does.
@@ -274,7 +274,7 @@ function read_bounds(t: TomlTable, p: Policy)
 function read_class(t: TomlTable, p: Policy)
 	{
 	check_unknown_keys(t, set("mark", "tc"));
-	local class = PolicyClass($mark=0);
+	local class = PolicyClass();
 	for ( key, e in t$entries )
 		if ( key == "mark" )
 			class$mark = count_of(t, e, 1, 0x7fffffff);
@@ -284,8 +284,8 @@ function read_class(t: TomlTable, p: Policy)
 			if ( class$tc != /[0-9a-f]{1,4}:[0-9a-f]{1,4}/ )
 				refuse(t, e, "a class of tc is two hexadecimal numbers of at most four digits, \"1:10\"");
 			}
-	if ( class$mark == 0 )
-		refuse_table(t, "mark is missing, the number that marks its connections");
+	if ( ! class?$mark && ! class?$tc )
+		refuse_table(t, "says nothing of the gateway: one of mark, tc");
 	p$classes[t$key] = class;
 	}
 

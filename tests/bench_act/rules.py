@@ -94,10 +94,11 @@ def acts(first: int, count: int) -> list[Act]:
 class Agent:
     """A real one in a namespace, on a bus that it shares with us; its rules outlive its restarts."""
 
-    def __init__(self, home: Path, namespace: str) -> None:
+    def __init__(self, home: Path, namespace: str, policy: str = POLICY) -> None:
+        home.mkdir(exist_ok=True)
         self._home, self._namespace = home, namespace
         self._policy = home / "policy.toml"
-        self._policy.write_text(POLICY)
+        self._policy.write_text(policy)
         self.outcomes: dict[str, str] = {}
         self.latencies: list[float] = []
         self._sent: dict[str, float] = {}

@@ -41,6 +41,14 @@ POLICY = """\
 # The demo's policy. `eacf policy check policy.toml` tells what it does.
 mode = "dry-run"
 
+[classes.high]
+tc = "1:10"
+mark = 16
+
+[classes.low]
+tc = "1:30"
+mark = 48
+
 [label.code-fetch]
 priority = "high"
 dscp = "af41"

@@ -68,7 +68,7 @@ def canonical(said: dict[str, Any]) -> dict[str, Any]:
     for each in acts:
         each["act"] = dict.fromkeys(ACT_KEYS) | each["act"]
     said["leave_alone"].sort()
-    said["classes"] = {name: {"tc": None} | each for name, each in said["classes"].items()}
+    said["classes"] = {name: {"mark": None, "tc": None} | each for name, each in said["classes"].items()}
     said["labels"] = {each["label"]: each["act"] for each in acts if each["what"] == "label"}
     special = {each["what"]: each["act"] for each in acts if each["what"] != "label"}
     return said | {name: special.get(name) for name in ("unknown", "server name contradicted")}

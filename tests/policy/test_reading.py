@@ -40,9 +40,11 @@ def policies(draw: st.DrawFn) -> tuple[str, Policy]:
     lines = [f'mode = "{mode}"', f"confidence = {confidence}"]
     classes = {}
     for name in draw(st.lists(NAMES, min_size=1, max_size=3, unique=True)):
-        mark, tc = draw(st.integers(1, 0x7FFFFFFF)), draw(st.none() | st.integers(0, 0xFFFFFFFF))
+        mark, tc = draw(st.none() | st.integers(1, 0x7FFFFFFF)), draw(st.none() | st.integers(0, 0xFFFFFFFF))
+        tc = 0x10010 if mark is None and tc is None else tc
         classes[name] = Class(mark, tc)
-        lines += [f"[classes.{quoted(name)}]", f"mark = {mark}"]
+        lines.append(f"[classes.{quoted(name)}]")
+        lines += [] if mark is None else [f"mark = {mark}"]
         lines += [] if tc is None else [f'tc = "{tc >> 16:x}:{tc & 0xFFFF:x}"']
 
     def table(name: str, usual: float, *, may_be_sure: bool = True) -> Table:

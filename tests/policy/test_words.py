@@ -46,6 +46,8 @@ mark = 7
 tc = "a:1f"
 [classes.plain]
 mark = 8
+[classes.quiet]
+tc = "1:30"
 [label.a]
 priority = "gold"
 dscp = 46
@@ -56,11 +58,14 @@ for = "90s"
 priority = "plain"
 dscp = 63
 confidence = 0
+[label.c]
+priority = "quiet"
 """
     lines = list(told(parse(text, "x")))
     does = "DSCP 46 (ef), 1,500 kbit/s each way for all of them together, Zeek sees no more of it, for 90 s"
     assert f"  1. label a with confidence 0.9 or more: priority gold (ct mark 7, class a:1f), {does}" in lines
     assert "  2. label b, however unsure: priority plain (ct mark 8), DSCP 63, for 1 hour" in lines
+    assert "  3. label c with confidence 0.9 or more: priority quiet (class 1:30), for 1 hour" in lines
     assert lines[0].startswith("mode: act.")
     assert "12,345 rules" in lines[-1]
 

@@ -24,14 +24,14 @@ LASTS_S = 3600.0
 class Class:
     """What a priority means on a gateway."""
 
-    mark: int
-    """Of the connection (ct mark)."""
+    mark: int | None = None
+    """Of the connection (ct mark). One switches connection tracking on, where nothing else on the gateway has."""
     tc: int | None = None
     """An HTB class: major number in the upper 16 bits, minor in the lower ones."""
 
 
 DEFAULT_CLASSES: Mapping[str, Class] = MappingProxyType(
-    {"high": Class(16, 0x10010), "normal": Class(32, 0x10020), "low": Class(48, 0x10030)}
+    {"high": Class(tc=0x10010), "normal": Class(tc=0x10020), "low": Class(tc=0x10030)}
 )
 """Those of a policy that has none of its own."""
 

@@ -167,10 +167,10 @@ class _Reading:
 
     def _class(self, section: Section) -> Class:
         self._check_keys(section, ("mark", "tc"))
-        if "mark" not in section.entries and section.is_whole:
-            self._table_fault(section, "mark is missing, the number that marks its connections")
+        if not {"mark", "tc"} & section.entries.keys() and section.is_whole:
+            self._table_fault(section, "says nothing of the gateway: one of mark, tc")
         return Class(
-            self._value(section, "mark", _whole(1, MAX_MARK), 1), self._value(section, "tc", _of(units.tc), None)
+            self._value(section, "mark", _whole(1, MAX_MARK), None), self._value(section, "tc", _of(units.tc), None)
         )
 
     def _label(self, section: Section, confidence: float) -> Table:

@@ -67,8 +67,9 @@ def does(policy: Policy, table: Table) -> str:
         parts.append("the connection is dropped")
     if table.priority is not None:
         meant = policy.classes[table.priority]
-        tc = "" if meant.tc is None else f", class {tc_text(meant.tc)}"
-        parts.append(f"priority {table.priority} (ct mark {meant.mark}{tc})")
+        way = [] if meant.mark is None else [f"ct mark {meant.mark}"]
+        way += [] if meant.tc is None else [f"class {tc_text(meant.tc)}"]
+        parts.append(f"priority {table.priority} ({', '.join(way)})")
     if table.dscp is not None:
         name = next((name for name, number in DSCP.items() if number == table.dscp), None)
         parts.append(f"DSCP {table.dscp}" + (f" ({name})" if name else ""))
@@ -96,7 +97,7 @@ def doubts(policy: Policy, known: Known | None = None) -> Iterator[str]:
         yield "no table says what is to be done about any flow; [label.NAME], [group.NAME] or [unknown] do"
     marks: dict[int, str] = {}
     for name, each in policy.classes.items():
-        if (other := marks.setdefault(each.mark, name)) != name:
+        if each.mark is not None and (other := marks.setdefault(each.mark, name)) != name:
             yield f"[classes.{name}]: mark {each.mark} is that of [classes.{other}] as well"
     if known is None:
         return
